@@ -1,0 +1,189 @@
+//! A config that has been read, checked and resolved: every name stands for something, every secret is at hand, every
+//! plugin has described itself and taken its settings.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use switchhook_core::catalogue::{Description, Limits, PluginSource};
+use switchhook_core::id::{AccountId, ChannelName, Digest, GroupName, ModelName, PluginName, RouteName};
+use switchhook_core::kind::ChannelSettings;
+use switchhook_core::person::People;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The config file, absolute.
+    pub path: PathBuf,
+    /// SHA-256 of its text and of every secret file and plugin file it names: equal digests, equal configs.
+    pub digest: Digest,
+    /// Every file whose change may change the config: itself, plugin files, secret files.
+    pub files: Vec<PathBuf>,
+    pub host: HostConfig,
+    pub plugins: BTreeMap<PluginName, PluginConfig>,
+    /// With nested groups resolved.
+    pub groups: BTreeMap<GroupName, Arc<People>>,
+    pub models: BTreeMap<ModelName, ModelConfig>,
+    pub routes: BTreeMap<RouteName, RouteConfig>,
+    pub channels: BTreeMap<ChannelName, ChannelConfig>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// A commit survives a power cut (`synchronous=FULL`).
+    Power,
+    /// A commit survives a crash of the process, not of the machine (`synchronous=NORMAL`).
+    Process,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Pretty,
+    Json,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConfig {
+    pub data_dir: PathBuf,
+    pub keys_dir: PathBuf,
+    /// The master key, where it does not live in `keys_dir`.
+    pub master_key: Option<MasterKeySource>,
+    pub listen: SocketAddr,
+    pub durability: Durability,
+    /// What is older on arrival is not answered. Default 24 h.
+    pub max_age: Duration,
+    pub time_zone: String,
+    pub log: LogFormat,
+    /// How long a drain may take. Default 20 s.
+    pub drain: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MasterKeySource {
+    Env(String),
+    File(PathBuf),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// Go on as if the plugin had passed (reply), or say nothing (prompt).
+    Skip,
+    /// Tell the sender that something went wrong.
+    Apologise,
+    /// Park the message.
+    Hold,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grants {
+    /// Hosts the plugin may reach, such as `https://api.example.com`.
+    pub http: Vec<String>,
+    /// Bytes of key-value storage.
+    pub kv: u64,
+    pub attachments: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct PluginConfig {
+    pub source: PluginSource,
+    pub description: Arc<Description>,
+    /// The plugin's own settings, before a channel's are laid over them. Always an object.
+    pub settings: serde_json::Value,
+    pub limits: Limits,
+    pub on_failure: OnFailure,
+    pub grants: Grants,
+}
+
+#[derive(Debug, Clone)]
+pub struct ModelConfig {
+    /// Such as `http://127.0.0.1:11434/v1`.
+    pub base_url: String,
+    /// The provider's name of the model.
+    pub model: String,
+    pub api_key: Option<SecretString>,
+    /// Asked in this order when this one fails or gives no first token in time.
+    pub fallback: Vec<ModelName>,
+    /// To the first token. Default 30 s.
+    pub timeout: Duration,
+    /// For the whole answer. Default 5 min.
+    pub total_timeout: Duration,
+    /// Calls at once. Default 8.
+    pub concurrency: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhileBusy {
+    /// Newer messages wait their turn.
+    Queue,
+    /// What came while the model was busy is answered together.
+    Merge,
+    /// A newer message stops the call under way, and takes its messages along.
+    Interrupt,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteConfig {
+    pub policies: Vec<PluginName>,
+    pub replies: Vec<PluginName>,
+    pub prompt: Option<PluginName>,
+    pub model: Option<ModelName>,
+    pub while_busy: WhileBusy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnknown {
+    Resend,
+    Park,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SendLimitsMode {
+    Vendor,
+    Off,
+}
+
+#[derive(Debug, Clone)]
+pub struct ChannelConfig {
+    pub kind: String,
+    pub enabled: bool,
+    /// The account this channel serves.
+    pub account: AccountId,
+    pub route: RouteName,
+    /// Further routes a policy may pick.
+    pub routes: Vec<RouteName>,
+    pub open: bool,
+    /// The channel's own group `allow_from`, with groups resolved; none where the key is absent.
+    pub allow_from: Option<Arc<People>>,
+    /// For every plugin of every route the channel can reach: its settings with the channel's laid over.
+    pub settings: BTreeMap<PluginName, serde_json::Value>,
+    /// Chats that answers may go to besides the one being answered; `*` means any.
+    pub may_send_to: Vec<String>,
+    pub on_unknown: OnUnknown,
+    pub send_limits: SendLimitsMode,
+    /// Whether a denied sender is told, at most once a day. Default false.
+    pub denial_notice: bool,
+    /// What the channel's kind added.
+    pub connector: ChannelSettings,
+    /// SHA-256 of kind, account and every identity key: when it changes, the connection is made anew.
+    pub identity: Digest,
+    /// SHA-256 of the kind's other keys: when it changes, the connector is handed the new ones.
+    pub tuning: Digest,
+}
+
+impl Config {
+    /// The routes a channel can reach, its own first.
+    pub fn routes_of<'a>(&'a self, channel: &'a ChannelConfig) -> impl Iterator<Item = (&'a RouteName, &'a RouteConfig)> {
+        std::iter::once(&channel.route)
+            .chain(channel.routes.iter().filter(|r| **r != channel.route))
+            .filter_map(|name| self.routes.get(name).map(|route| (name, route)))
+    }
+}
