@@ -181,7 +181,10 @@ pub struct ChannelConfig {
 
 impl Config {
     /// The routes a channel can reach, its own first.
-    pub fn routes_of<'a>(&'a self, channel: &'a ChannelConfig) -> impl Iterator<Item = (&'a RouteName, &'a RouteConfig)> {
+    pub fn routes_of<'a>(
+        &'a self,
+        channel: &'a ChannelConfig,
+    ) -> impl Iterator<Item = (&'a RouteName, &'a RouteConfig)> {
         std::iter::once(&channel.route)
             .chain(channel.routes.iter().filter(|r| **r != channel.route))
             .filter_map(|name| self.routes.get(name).map(|route| (name, route)))

@@ -1,0 +1,66 @@
+//! What validation looks things up in. All of it is given, so that a test can give something else.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use switchhook_core::catalogue::Catalogue;
+use switchhook_core::kind::ConnectorKind;
+
+/// What a config is checked against.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    pub catalogue: &'a dyn Catalogue,
+    pub kinds: &'a Kinds,
+    pub secrets: &'a dyn SecretSource,
+}
+
+/// The kinds of connectors in this build, by name.
+#[derive(Clone, Default)]
+pub struct Kinds(BTreeMap<&'static str, Arc<dyn ConnectorKind>>);
+
+impl Kinds {
+    /// Of two kinds with the same name the later one counts.
+    pub fn new(kinds: Vec<Arc<dyn ConnectorKind>>) -> Self {
+        Self(kinds.into_iter().map(|kind| (kind.spec().kind, kind)).collect())
+    }
+    pub fn get(&self, kind: &str) -> Option<&Arc<dyn ConnectorKind>> {
+        self.0.get(kind)
+    }
+    /// In alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn ConnectorKind>> {
+        self.0.values()
+    }
+}
+
+/// Where secrets come from.
+pub trait SecretSource: Send + Sync {
+    /// The value of an environment variable; none where it is not set or is no text.
+    fn env(&self, name: &str) -> Option<String>;
+    /// The content of a secret file, without the newline that editors put at its end.
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>>;
+}
+
+/// The environment of this process, and the files of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProcessSecrets;
+
+impl SecretSource for ProcessSecrets {
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = std::fs::read(path)?;
+        if bytes.ends_with(b"\n") {
+            bytes.pop();
+            if bytes.ends_with(b"\r") {
+                bytes.pop();
+            }
+        }
+        Ok(bytes)
+    }
+}
