@@ -45,6 +45,15 @@ pub enum InboxState {
     Dropped,
 }
 
+/// Why a message goes back to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// The operator wants it through: a further hold counts as a pass.
+    Approved,
+    /// It is to be decided again from the start.
+    Replay,
+}
+
 /// A message as the journal holds it.
 #[derive(Debug, Clone)]
 pub struct StoredMessage {
@@ -186,14 +195,28 @@ pub struct StoredDelivery {
 /// How an attempt to deliver ended.
 #[derive(Debug, Clone)]
 pub enum DeliveryEnd {
-    Sent { provider_id: Option<String> },
+    Sent {
+        provider_id: Option<String>,
+    },
     /// Back to `ready`.
-    Retry { at: UnixMillis, reason: String },
+    Retry {
+        at: UnixMillis,
+        reason: String,
+    },
     /// To `unknown`, counted; sent again at that time.
-    Unknown { at: UnixMillis, reason: String },
-    Dead { reason: String },
-    Parked { reason: String },
-    Revoked { reason: String },
+    Unknown {
+        at: UnixMillis,
+        reason: String,
+    },
+    Dead {
+        reason: String,
+    },
+    Parked {
+        reason: String,
+    },
+    Revoked {
+        reason: String,
+    },
 }
 
 /// How long what was decided is kept, for `explain` and replays, and how long a dedupe key outlives it.

@@ -1,1 +1,28 @@
+//! What must survive: the journal of messages and deliveries, key-value pairs, history, contacts, timers, the ledger of
+//! generations and the audit. SQLite, one writer, everything personal sealed.
+//!
+//! Start with [`Store`]; `journal` has the life of a message and of a delivery as data.
 #![forbid(unsafe_code)]
+
+mod contacts;
+mod error;
+pub mod failpoint;
+mod history;
+mod inbox;
+mod journal;
+mod keys;
+mod kv;
+mod ledger;
+mod outbox;
+mod outcome;
+mod purge;
+mod store;
+mod timers;
+
+pub use contacts::Contact;
+pub use error::StoreError;
+pub use inbox::Accepting;
+pub use journal::*;
+pub use keys::{KeyError, KeyId, Keyring, MasterKey};
+pub use ledger::{AuditEntry, GenerationRecord};
+pub use store::{Counters, Durability, Recovered, Store, StoreOptions};
