@@ -1,1 +1,54 @@
+//! A policy plugin: sends a message to another route by rules.
 
+mod rule;
+mod settings;
+
+use std::sync::OnceLock;
+
+wit_bindgen::generate!({ path: "../../wit/v0.1", world: "policy-plugin", additional_derives: [PartialEq] });
+
+use exports::switchhook::plugin::about::{self, Capabilities, Description, Problem};
+use exports::switchhook::plugin::policy::{self, Verdict};
+use switchhook::plugin::groups;
+use switchhook::plugin::types::{ChatKind, Content, ContentKinds, HookError, Message};
+#[cfg(test)]
+use switchhook::plugin::types::{Chat, Edited, Party, Standing};
+
+use settings::Settings;
+
+/// Set by `configure`, which is the first call of every instance.
+static SETTINGS: OnceLock<Settings> = OnceLock::new();
+
+struct Router;
+
+impl about::Guest for Router {
+    fn describe() -> Description {
+        Description {
+            name: "router".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            summary: env!("CARGO_PKG_DESCRIPTION").into(),
+            settings_schema: settings::SCHEMA.into(),
+            // Everything: an edit or a button belongs on the route its message took.
+            content: ContentKinds::all(),
+            // The settings name the groups, and they are not known here.
+            groups: vec![],
+            capabilities: Capabilities::empty(),
+        }
+    }
+
+    fn configure(json: String) -> Result<(), Vec<Problem>> {
+        let settings = settings::parse(&json)?;
+        SETTINGS
+            .set(settings)
+            .map_err(|_| vec![Problem { path: String::new(), message: "configure was called twice".into() }])
+    }
+}
+
+impl policy::Guest for Router {
+    fn decide(message: Message) -> Result<Verdict, HookError> {
+        let settings = SETTINGS.get().ok_or_else(|| HookError::Internal("decide came before configure".into()))?;
+        Ok(rule::decide(settings, &message, groups::sender_in))
+    }
+}
+
+export!(Router);
