@@ -1,0 +1,249 @@
+//! One delivery, from its turn to its end: permission, pace, the wire, and what the answer means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchhook_core::connector::{Connector, Delivery, DeliveryError, Receipt};
+use switchhook_core::message::Message;
+use switchhook_store::{DeliveryEnd, DeliveryState, StoredDelivery, failpoint};
+
+use super::{AccountState, Carried, Dispatcher, Outgoing};
+use crate::event::EventKind;
+use crate::permit::{Arrived, Asking, Basis, Refusal, permit};
+use crate::settle::NOTICE;
+use crate::trace::Tracer;
+use crate::wiring::{ChannelWiring, OnUnknown, SendingPace};
+
+/// An answer that takes longer is none: the fate of the delivery is unknown.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// The longest wait between two tries.
+const BACKOFF_CAP: Duration = Duration::from_secs(30);
+
+/// Tries before a delivery is set aside: a day's worth at the longest wait.
+const MAX_ATTEMPTS: u32 = 2_880;
+
+/// How often the fate of one delivery may be unknown before it is set aside.
+const MAX_UNKNOWNS: u32 = 5;
+
+/// What follows from an attempt.
+enum Next {
+    End(DeliveryEnd),
+    /// Try again after this long; the end is what the journal is told meanwhile.
+    Again(Duration, DeliveryEnd),
+}
+
+impl Dispatcher {
+    /// Carries one delivery to its end, however many tries it takes.
+    pub(super) async fn carry(&self, account: &AccountState, mut outgoing: Outgoing) -> Carried {
+        let id = outgoing.row.id;
+        if outgoing.row.not_before > self.desk.clock.now() {
+            let wait = outgoing.row.not_before.since(self.desk.clock.now());
+            if self.wait(account, wait).await == Waited::Hurry {
+                return Carried::Stays;
+            }
+        }
+        loop {
+            let wiring = self.desk.wiring.load_full();
+            let (Some(channel), Some(connector)) =
+                (wiring.channel(&outgoing.row.account).cloned(), self.desk.carriers.connector(&outgoing.row.account))
+            else {
+                return self.lay_down(&outgoing.row).await;
+            };
+            if let Err(end) = self.claim(&mut outgoing, &channel).await {
+                self.desk.store.end_delivery_later(id, end).await;
+                return Carried::Ended;
+            }
+            if self.keep_pace(account, &channel, &outgoing.row).await == Waited::Hurry {
+                return self.lay_down(&outgoing.row).await;
+            }
+            if let Err(error) = self.arm(&mut outgoing.row).await {
+                tracing::error!(delivery = %id, %error, "a delivery can't be armed; it stays in the journal");
+                return Carried::Stays;
+            }
+            match self.attempt(account, &channel, &connector, &mut outgoing.row).await {
+                Next::End(end) => {
+                    self.desk.store.end_delivery_later(id, end).await;
+                    return Carried::Ended;
+                }
+                Next::Again(wait, end) => {
+                    self.desk.store.end_delivery_later(id, end).await;
+                    if self.wait(account, wait).await == Waited::Hurry {
+                        return Carried::Stays;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Leaves a row to the journal; one that was armed and has not left is ready again.
+    async fn lay_down(&self, row: &StoredDelivery) -> Carried {
+        if row.state == DeliveryState::Armed {
+            let end = DeliveryEnd::Retry { at: self.desk.clock.now(), reason: "its channel is not running".to_owned() };
+            self.desk.store.end_delivery_later(row.id, end).await;
+        }
+        Carried::Stays
+    }
+
+    /// Looks whether the sender may still be answered. Free while neither policies nor standings have changed.
+    async fn claim(&self, outgoing: &mut Outgoing, channel: &Arc<ChannelWiring>) -> Result<(), DeliveryEnd> {
+        let row = &outgoing.row;
+        let standings = self.desk.standings();
+        let same_policies =
+            row.fingerprint.split_once('/').is_some_and(|(policies, _)| policies == channel.fingerprint);
+        if row.fingerprint == NOTICE || (same_policies && outgoing.standings == standings) {
+            return Ok(());
+        }
+        let refused = |reason: String| Err(DeliveryEnd::Revoked { reason });
+        let stored = match self.desk.store.load(row.message).await {
+            Ok(stored) => stored,
+            Err(error) => return Err(DeliveryEnd::Parked { reason: error.to_string() }),
+        };
+        let Some((message, approved)) = stored.and_then(|s| s.message.map(|m| (m, s.approved))) else {
+            return refused("the message it answers is erased".to_owned());
+        };
+        let basis = Basis::of(channel, self.desk.store.standing(&mut message.sender.ids()));
+        if basis.as_str() != row.fingerprint {
+            match self.ask_again(row, message, approved, channel).await {
+                Ok(()) => {}
+                Err(Refusal::Denied { reason, .. } | Refusal::Held { reason }) => return refused(reason),
+                Err(Refusal::Failed { reason }) => return Err(DeliveryEnd::Parked { reason }),
+            }
+            outgoing.row.fingerprint = basis.as_str().to_owned();
+        }
+        outgoing.standings = standings;
+        Ok(())
+    }
+
+    async fn ask_again(
+        &self,
+        row: &StoredDelivery,
+        mut message: Message,
+        approved: bool,
+        channel: &Arc<ChannelWiring>,
+    ) -> Result<(), Refusal> {
+        let wiring = self.desk.wiring.load_full();
+        let standing = self.desk.store.standing(&mut message.sender.ids());
+        message.sender.standing = standing;
+        let mut tracer = Tracer::start(wiring.number, channel.name.as_str());
+        let message = Arc::new(message);
+        let arrived = Arrived { id: row.message, message, unresolved: None, approved, channel: channel.clone() };
+        permit(&self.desk, arrived, Asking::Again, &mut tracer).await.map(drop)
+    }
+
+    async fn keep_pace(&self, account: &AccountState, channel: &ChannelWiring, row: &StoredDelivery) -> Waited {
+        let (Some(limits), SendingPace::Vendor) = (channel.abilities.send_limits, channel.limits) else {
+            return Waited::Enough;
+        };
+        let wait = account.pace.lock().take(limits, &row.chat, row.chat_kind, tokio::time::Instant::now());
+        if wait.is_zero() {
+            return Waited::Enough;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Waited::Enough,
+            () = self.hurry.cancelled() => Waited::Hurry,
+        }
+    }
+
+    async fn arm(&self, row: &mut StoredDelivery) -> Result<(), switchhook_store::StoreError> {
+        if row.state != DeliveryState::Armed {
+            self.desk.store.arm(row.id).await?;
+            row.state = DeliveryState::Armed;
+            row.attempts += 1;
+        }
+        Ok(())
+    }
+
+    async fn attempt(
+        &self,
+        account: &AccountState,
+        channel: &ChannelWiring,
+        connector: &Arc<dyn Connector>,
+        row: &mut StoredDelivery,
+    ) -> Next {
+        let Some(action) = row.action.clone() else {
+            return Next::End(DeliveryEnd::Dead { reason: "its content is erased".to_owned() });
+        };
+        let delivery = Delivery {
+            id: row.id,
+            attempt: row.attempts,
+            chat: row.chat.clone(),
+            thread: row.thread.clone(),
+            action,
+            answers: row.answers.clone(),
+            idempotency_key: format!("sh-{}", row.id),
+        };
+        let _wire = account.wire.acquire().await;
+        failpoint::edge("dispatch.before_send");
+        let answer = match tokio::time::timeout(ANSWER_LIMIT, connector.deliver(&delivery)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(DeliveryError::Unknown { reason: format!("no answer within {ANSWER_LIMIT:?}") }),
+        };
+        failpoint::edge("dispatch.after_send");
+        // Whatever comes next, it is not on the wire any more.
+        row.state = DeliveryState::Ready;
+        self.judge(channel, row, answer)
+    }
+
+    fn judge(&self, channel: &ChannelWiring, row: &mut StoredDelivery, answer: Result<Receipt, DeliveryError>) -> Next {
+        let failed = |code| self.desk.tell(&channel.name, EventKind::DeliveryFailed { delivery: row.id, code });
+        match answer {
+            Ok(Receipt { provider_id }) => {
+                self.desk.tell(&channel.name, EventKind::Delivered { delivery: row.id });
+                metrics::counter!("switchhook_deliveries_total", "channel" => channel.name.to_string(), "end" => "sent").increment(1);
+                Next::End(DeliveryEnd::Sent { provider_id })
+            }
+            Err(DeliveryError::Rejected { code, reason }) => {
+                failed("rejected");
+                Next::End(DeliveryEnd::Dead { reason: format!("{code}: {reason}") })
+            }
+            Err(DeliveryError::Retry { reason, .. }) if row.attempts >= MAX_ATTEMPTS => {
+                failed("given-up");
+                Next::End(DeliveryEnd::Dead { reason: format!("given up after {} tries: {reason}", row.attempts) })
+            }
+            Err(DeliveryError::Retry { reason, after }) => {
+                let wait = after.unwrap_or_else(|| backoff(row.attempts));
+                Next::Again(wait, DeliveryEnd::Retry { at: self.desk.clock.now().plus(wait), reason })
+            }
+            Err(DeliveryError::Unknown { reason }) => {
+                failed("unknown");
+                row.unknowns += 1;
+                self.after_unknown(channel, row, reason)
+            }
+        }
+    }
+
+    fn after_unknown(&self, channel: &ChannelWiring, row: &StoredDelivery, reason: String) -> Next {
+        let park = channel.on_unknown == OnUnknown::Park && !channel.abilities.idempotent_send;
+        if park {
+            return Next::End(DeliveryEnd::Parked { reason });
+        }
+        if row.unknowns >= MAX_UNKNOWNS {
+            return Next::End(DeliveryEnd::Dead { reason: format!("unknown {} times: {reason}", row.unknowns) });
+        }
+        let wait = backoff(row.attempts);
+        Next::Again(wait, DeliveryEnd::Unknown { at: self.desk.clock.now().plus(wait), reason })
+    }
+
+    /// Waits for the next try, for the connection to return, or for a drain.
+    async fn wait(&self, account: &AccountState, wait: Duration) -> Waited {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Waited::Enough,
+            () = account.connected.notified() => Waited::Enough,
+            () = self.hurry.cancelled() => Waited::Hurry,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    Enough,
+    /// The host is draining: nobody waits any more.
+    Hurry,
+}
+
+/// 1, 2, 4, 8, 16, then 30 seconds, each with up to a fifth of jitter.
+fn backoff(attempt: u32) -> Duration {
+    let base = Duration::from_secs(1 << attempt.saturating_sub(1).min(5)).min(BACKOFF_CAP);
+    base.mul_f64(1.0 + rand::random::<f64>() * 0.2)
+}

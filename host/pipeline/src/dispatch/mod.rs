@@ -1,0 +1,229 @@
+//! The way out: deliveries leave in order within a chat, side by side over chats, at the provider's pace, and are tried
+//! again until there is a definitive answer.
+
+mod attempt;
+mod pace;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use switchhook_core::id::{AccountId, InboxId, OutboxId};
+use switchhook_store::{DeliveryState, NewDelivery, StoreError, StoredDelivery};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::desk::Desk;
+use pace::Pace;
+
+/// How many deliveries of one account may be on the wire at once.
+const ON_THE_WIRE: usize = 64;
+
+/// Everything on its way out.
+pub(crate) struct Dispatcher {
+    desk: Arc<Desk>,
+    state: Mutex<State>,
+    pub(crate) tasks: TaskTracker,
+    /// Set when a drain begins: what would have to wait stays in the journal.
+    pub(crate) hurry: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    chats: HashMap<ChatKey, VecDeque<Outgoing>>,
+    in_hand: HashSet<OutboxId>,
+    accounts: HashMap<AccountId, Arc<AccountState>>,
+}
+
+/// What the chats of an account share.
+struct AccountState {
+    pace: Mutex<Pace>,
+    wire: Semaphore,
+    /// Told when the connection stands again: what waits for its next try goes at once.
+    connected: Notify,
+}
+
+/// Order holds within one of these.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ChatKey {
+    account: AccountId,
+    chat: String,
+}
+
+/// A delivery in memory.
+struct Outgoing {
+    row: StoredDelivery,
+    /// The count of the operator's words on contacts when its permission was last looked at; 0 for never in this process.
+    standings: u64,
+}
+
+/// Chats kept free for deliveries that a commit is about to arm.
+pub(crate) struct Reserved(Vec<ChatKey>);
+
+impl Dispatcher {
+    pub(crate) fn new(desk: Arc<Desk>) -> Self {
+        Self { desk, state: Mutex::default(), tasks: TaskTracker::new(), hurry: CancellationToken::new() }
+    }
+
+    /// Arms the first delivery of every chat where nothing is waiting: it leaves as soon as its commit is on disk.
+    pub(crate) fn reserve(&self, deliveries: &mut [NewDelivery]) -> Reserved {
+        let mut state = self.state.lock();
+        let mut reserved = Vec::new();
+        for delivery in deliveries {
+            let key = ChatKey { account: delivery.account.clone(), chat: delivery.chat.clone() };
+            if !state.chats.contains_key(&key) {
+                state.chats.insert(key.clone(), VecDeque::new());
+                delivery.armed = true;
+                reserved.push(key);
+            }
+        }
+        Reserved(reserved)
+    }
+
+    /// Gives reserved chats back: their commit failed.
+    pub(crate) fn release(self: &Arc<Self>, reserved: Reserved) {
+        for key in reserved.0 {
+            // Something may have queued up behind the reservation.
+            self.tasks.spawn(self.clone().run(key));
+        }
+    }
+
+    /// Sends what a commit has just made.
+    pub(crate) fn send(
+        self: &Arc<Self>,
+        messages: &[InboxId],
+        deliveries: Vec<NewDelivery>,
+        ids: Vec<OutboxId>,
+        reserved: Reserved,
+    ) {
+        let Some(message) = messages.last() else { return self.release(reserved) };
+        let standings = self.desk.standings();
+        let mut started = reserved.0;
+        let mut state = self.state.lock();
+        for (delivery, id) in deliveries.into_iter().zip(ids) {
+            let outgoing = Outgoing { row: stored(id, *message, delivery), standings };
+            started.extend(enqueue(&mut state, outgoing));
+        }
+        drop(state);
+        for key in started {
+            self.tasks.spawn(self.clone().run(key));
+        }
+    }
+
+    /// Takes up what waits in the journal for an account: at start, and when its channel returns.
+    pub(crate) async fn resume(self: &Arc<Self>, account: &AccountId) -> Result<usize, StoreError> {
+        let rows = self.desk.store.deliveries(account).await?;
+        let count = rows.len();
+        self.take_up(rows);
+        Ok(count)
+    }
+
+    pub(crate) fn take_up(self: &Arc<Self>, rows: Vec<StoredDelivery>) {
+        let mut state = self.state.lock();
+        let started: Vec<_> =
+            rows.into_iter().filter_map(|row| enqueue(&mut state, Outgoing { row, standings: 0 })).collect();
+        drop(state);
+        for key in started {
+            self.tasks.spawn(self.clone().run(key));
+        }
+    }
+
+    /// The connection of an account stands again.
+    pub(crate) fn connected(&self, account: &AccountId) {
+        self.account(account).connected.notify_waiters();
+    }
+
+    /// How many deliveries of an account are in memory.
+    pub(crate) fn load(&self, account: &AccountId) -> usize {
+        let state = self.state.lock();
+        state.chats.iter().filter(|(key, _)| key.account == *account).map(|(_, rows)| rows.len()).sum()
+    }
+
+    /// Accounts that still have something to send.
+    pub(crate) fn busy(&self) -> Vec<AccountId> {
+        let state = self.state.lock();
+        let accounts: HashSet<_> = state.chats.keys().map(|key| key.account.clone()).collect();
+        accounts.into_iter().collect()
+    }
+
+    fn account(&self, account: &AccountId) -> Arc<AccountState> {
+        let mut state = self.state.lock();
+        state.accounts.entry(account.clone()).or_insert_with(|| Arc::new(AccountState::new())).clone()
+    }
+
+    /// Sends the rows of one chat, one after the other, until there is none.
+    async fn run(self: Arc<Self>, key: ChatKey) {
+        let account = self.account(&key.account);
+        while let Some(outgoing) = self.next(&key) {
+            let id = outgoing.row.id;
+            let carried = self.carry(&account, outgoing).await;
+            let mut state = self.state.lock();
+            state.in_hand.remove(&id);
+            if carried == Carried::Stays {
+                // The chat's later rows wait behind this one, in the journal.
+                let rest = state.chats.remove(&key).unwrap_or_default();
+                for outgoing in rest {
+                    state.in_hand.remove(&outgoing.row.id);
+                }
+                return;
+            }
+        }
+    }
+
+    fn next(&self, key: &ChatKey) -> Option<Outgoing> {
+        let mut state = self.state.lock();
+        let next = state.chats.get_mut(key)?.pop_front();
+        if next.is_none() {
+            state.chats.remove(key);
+        }
+        next
+    }
+}
+
+/// Puts a row at the end of its chat; the key is returned where a task must be started for it.
+fn enqueue(state: &mut State, outgoing: Outgoing) -> Option<ChatKey> {
+    if !state.in_hand.insert(outgoing.row.id) {
+        return None;
+    }
+    let key = ChatKey { account: outgoing.row.account.clone(), chat: outgoing.row.chat.clone() };
+    let fresh = !state.chats.contains_key(&key);
+    state.chats.entry(key.clone()).or_default().push_back(outgoing);
+    fresh.then_some(key)
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    /// It has an end: sent, dead, parked or revoked.
+    Ended,
+    /// It stays in the journal, to be taken up later.
+    Stays,
+}
+
+impl AccountState {
+    fn new() -> Self {
+        Self { pace: Mutex::default(), wire: Semaphore::new(ON_THE_WIRE), connected: Notify::new() }
+    }
+}
+
+fn stored(id: OutboxId, message: InboxId, new: NewDelivery) -> StoredDelivery {
+    StoredDelivery {
+        id,
+        message,
+        channel: new.channel,
+        account: new.account,
+        chat: new.chat,
+        chat_kind: new.chat_kind,
+        thread: new.thread,
+        action: Some(new.action),
+        answers: new.answers,
+        state: if new.armed { DeliveryState::Armed } else { DeliveryState::Ready },
+        reason: None,
+        attempts: u32::from(new.armed),
+        unknowns: 0,
+        not_before: Default::default(),
+        fingerprint: new.fingerprint,
+        provider_id: None,
+    }
+}

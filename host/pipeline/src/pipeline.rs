@@ -1,0 +1,159 @@
+//! The door to the lanes: what the runtime does with them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use switchhook_core::connector::Inbox;
+use switchhook_core::id::{AccountId, InboxId, OutboxId};
+use switchhook_core::time::{Clock, UnixMillis};
+use switchhook_store::{Approval, Store, StoreError, Waiting};
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+use crate::desk::{Carriers, Desk};
+use crate::dispatch::Dispatcher;
+use crate::event::Event;
+use crate::intake::Intake;
+use crate::lanes::Lanes;
+use crate::stages::Entry;
+use crate::wiring::Wiring;
+
+/// What a pipeline is made of.
+pub struct PipelineParts {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub carriers: Arc<dyn Carriers>,
+}
+
+/// All lanes and everything on its way out. Cheap to clone.
+#[derive(Clone)]
+pub struct Pipeline {
+    desk: Arc<Desk>,
+    lanes: Arc<Lanes>,
+    dispatcher: Arc<Dispatcher>,
+}
+
+/// How much of an account is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Load {
+    /// Accepted and not settled.
+    pub waiting: usize,
+    /// To be delivered.
+    pub outgoing: usize,
+}
+
+/// Something that a drain did not see the end of. It is in the journal, and goes on at the next start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Straggler {
+    pub account: AccountId,
+    pub what: &'static str,
+}
+
+impl Pipeline {
+    pub fn new(parts: PipelineParts, wiring: Wiring) -> Self {
+        let desk = Arc::new(Desk::new(parts.store, parts.clock, parts.carriers, wiring));
+        let dispatcher = Arc::new(Dispatcher::new(desk.clone()));
+        let lanes = Arc::new(Lanes::new(desk.clone(), dispatcher.clone()));
+        Self { desk, lanes, dispatcher }
+    }
+
+    /// Puts another generation in force. Work that has begun keeps its own.
+    pub fn publish(&self, wiring: Wiring) {
+        self.desk.wiring.store(Arc::new(wiring));
+    }
+
+    pub fn wiring(&self) -> Arc<Wiring> {
+        self.desk.wiring.load_full()
+    }
+
+    /// Where the connector of an account puts what it receives.
+    pub fn inbox(&self, account: &AccountId) -> Arc<dyn Inbox> {
+        Arc::new(Intake { desk: self.desk.clone(), lanes: self.lanes.clone(), account: account.clone() })
+    }
+
+    /// Takes up what the journal holds for accounts that can be served: at start, and when a channel returns.
+    pub async fn resume(&self, accounts: &[AccountId]) -> Result<(), StoreError> {
+        let waiting = self.desk.store.waiting().await?;
+        self.take_up(waiting.into_iter().filter(|w| accounts.contains(&w.account)).collect());
+        for account in accounts {
+            self.dispatcher.resume(account).await?;
+        }
+        Ok(())
+    }
+
+    fn take_up(&self, waiting: Vec<Waiting>) {
+        for Waiting { id, conversation, .. } in waiting {
+            self.lanes.push(&conversation, Entry { id, body: None });
+        }
+    }
+
+    /// The connection of an account stands: what waits to go out need not wait longer.
+    pub fn connected(&self, account: &AccountId) {
+        self.dispatcher.connected(account);
+    }
+
+    /// Brings a held or dead message back to work, under the generation in force now.
+    pub async fn replay(&self, id: InboxId, approval: Approval) -> Result<(), StoreError> {
+        self.desk.store.release(id, approval).await?;
+        if let Some(stored) = self.desk.store.load(id).await?
+            && let Some(message) = stored.message
+        {
+            self.lanes.push(&message.conversation(), Entry { id, body: None });
+        }
+        Ok(())
+    }
+
+    /// Brings a dead or parked delivery back to work.
+    pub async fn resend(&self, id: OutboxId) -> Result<(), StoreError> {
+        self.desk.store.release_delivery(id).await?;
+        self.dispatcher.take_up(self.desk.store.delivery(id).await?.into_iter().collect());
+        Ok(())
+    }
+
+    /// The operator said something of a contact: every permission is looked at again before it is used.
+    pub fn standing_changed(&self) {
+        self.desk.standing_changed();
+    }
+
+    /// Takes up the timers that are due, and says when the next one will be.
+    pub async fn fire_timers(&self) -> Result<Option<UnixMillis>, StoreError> {
+        let due = self.desk.store.fire_timers(self.desk.clock.now()).await?;
+        self.take_up(due);
+        self.desk.store.next_timer().await
+    }
+
+    /// Returns when a timer was scheduled that may be due before all others.
+    pub async fn timer_scheduled(&self) {
+        self.desk.timers.notified().await;
+    }
+
+    pub fn load(&self, account: &AccountId) -> Load {
+        Load { waiting: self.lanes.load(account), outgoing: self.dispatcher.load(account) }
+    }
+
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.desk.events()
+    }
+
+    /// Lets the lanes finish and the outbox flush. Intake must have stopped. What is not done when the time is up stays
+    /// in the journal, and is named.
+    pub async fn drain(&self, limit: Duration) -> Vec<Straggler> {
+        let deadline = Instant::now() + limit;
+        self.lanes.tasks.close();
+        let lanes = tokio::time::timeout_at(deadline, self.lanes.tasks.wait()).await;
+        let mut stragglers = Vec::new();
+        if lanes.is_err() {
+            let late = self.lanes.busy().into_iter().map(|account| Straggler { account, what: "messages at work" });
+            stragglers.extend(late);
+            self.lanes.abandon.cancel();
+        }
+        self.dispatcher.hurry.cancel();
+        self.dispatcher.tasks.close();
+        if tokio::time::timeout_at(deadline, self.dispatcher.tasks.wait()).await.is_err() {
+            let late = self.dispatcher.busy().into_iter().map(|account| Straggler { account, what: "deliveries" });
+            stragglers.extend(late);
+        }
+        stragglers
+    }
+}
