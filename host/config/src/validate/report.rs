@@ -1,0 +1,88 @@
+//! Collects what is wrong, each with its place in the text.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::NamedSource;
+
+use super::mask;
+use crate::error::Problem;
+
+/// A place in the text, and the key that stands there in dotted form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) span: Range<usize>,
+    pub(crate) key: String,
+}
+
+struct Finding {
+    place: Place,
+    message: String,
+    help: Option<String>,
+}
+
+/// Everything found so far.
+#[derive(Default)]
+pub(crate) struct Report {
+    findings: Vec<Finding>,
+    masks: Vec<Range<usize>>,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, place: &Place, message: impl Into<String>, help: Option<String>) {
+        self.findings.push(Finding { place: place.clone(), message: message.into(), help });
+    }
+
+    /// Keeps a part of the text, such as a literal secret, out of every message.
+    pub(crate) fn mask(&mut self, span: Range<usize>) {
+        self.masks.push(span);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// The problems in the order of the text, each once.
+    pub(crate) fn finish(mut self, text: &str, path: &Path) -> Vec<Problem> {
+        let source = Arc::new(NamedSource::new(path.display().to_string(), mask::masked(text, &self.masks)));
+        self.findings.sort_by_key(|f| f.place.span.start);
+        let mut problems: Vec<Problem> = Vec::with_capacity(self.findings.len());
+        for Finding { place, message, help } in self.findings {
+            if problems.iter().rev().take(8).any(|p| p.span == place.span && p.message == message) {
+                continue;
+            }
+            let (line, column) = position(text, place.span.start);
+            problems.push(Problem {
+                message,
+                help,
+                line,
+                column,
+                key: place.key,
+                span: place.span,
+                source: Some(source.clone()),
+            });
+        }
+        problems
+    }
+}
+
+/// Line and column, both from 1, of a byte.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        assert_eq!(position("ab\ncd", 0), (1, 1));
+        assert_eq!(position("ab\ncd", 4), (2, 2));
+        assert_eq!(position("ä\näb", 5), (2, 2));
+        assert_eq!(position("ab", 99), (1, 3));
+    }
+}
