@@ -10,9 +10,9 @@ wit_bindgen::generate!({ path: "../../wit/v0.1", world: "policy-plugin", additio
 use exports::switchhook::plugin::about::{self, Capabilities, Description, Problem};
 use exports::switchhook::plugin::policy::{self, Denial, Verdict};
 use switchhook::plugin::groups;
-use switchhook::plugin::types::{ChatKind, Content, ContentKinds, HookError, Message, Standing};
 #[cfg(test)]
 use switchhook::plugin::types::{Chat, Party};
+use switchhook::plugin::types::{ChatKind, Content, ContentKinds, HookError, Message, Standing};
 
 use settings::Settings;
 
@@ -50,4 +50,6 @@ impl policy::Guest for Allowlist {
     }
 }
 
+// Nowhere else: a native linker refuses names such as `switchhook:plugin/about@0.1.0#describe`.
+#[cfg(target_arch = "wasm32")]
 export!(Allowlist);

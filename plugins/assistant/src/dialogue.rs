@@ -30,11 +30,7 @@ pub(crate) struct Call {
 }
 
 /// `history` asks the host for the latest turns: at most so many, of at most so many bytes together.
-pub(crate) fn compose(
-    settings: &Settings,
-    new: &[Message],
-    history: impl FnOnce(u32, u32) -> Vec<Turn>,
-) -> Vec<Line> {
+pub(crate) fn compose(settings: &Settings, new: &[Message], history: impl FnOnce(u32, u32) -> Vec<Turn>) -> Vec<Line> {
     let named = settings.name_speakers && speech::has_several_speakers(new);
     let mut budget = settings.max_bytes as usize;
     let texts: Vec<_> = new.iter().map(|message| speech::spoken(message, named)).collect();
@@ -140,7 +136,9 @@ mod tests {
 
     #[test]
     fn the_oldest_turns_are_dropped_first() {
-        let history = |_, _| vec![turn(Speaker::Person, "tiny"), turn(Speaker::Us, &"x".repeat(200)), turn(Speaker::Person, "last")];
+        let history = |_, _| {
+            vec![turn(Speaker::Person, "tiny"), turn(Speaker::Us, &"x".repeat(200)), turn(Speaker::Person, "last")]
+        };
         let lines = compose(&settings(256), &[message(ChatKind::Direct, &"y".repeat(100))], history);
         // 100 + 4 leave 152: the long turn does not fit, and what is older than it would lack its context.
         assert_eq!(lines, [user("last"), user(&"y".repeat(100))]);

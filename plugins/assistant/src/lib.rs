@@ -80,4 +80,6 @@ fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
+// Nowhere else: a native linker refuses names such as `switchhook:plugin/about@0.1.0#describe`.
+#[cfg(target_arch = "wasm32")]
 export!(Assistant);

@@ -72,11 +72,7 @@ impl Settings {
                 "must be from 0 to 2".into(),
             ),
             (self.empty.trim().is_empty(), "/empty".into(), "must say something".into()),
-            (
-                repeated.is_some(),
-                format!("/tools/{}", repeated.map_or(0, |(i, _)| i)),
-                "is there twice".into(),
-            ),
+            (repeated.is_some(), format!("/tools/{}", repeated.map_or(0, |(i, _)| i)), "is there twice".into()),
         ];
         let failed = checks.into_iter().filter(|(failed, ..)| *failed);
         failed.map(|(_, path, message)| Problem { path, message }).collect()
@@ -132,7 +128,8 @@ mod tests {
 
     #[test]
     fn all_problems_are_told_at_once() {
-        let json = r#"{"history":201,"max_bytes":255,"max_tokens":0,"temperature":2.5,"empty":" ","tools":["time","time"]}"#;
+        let json =
+            r#"{"history":201,"max_bytes":255,"max_tokens":0,"temperature":2.5,"empty":" ","tools":["time","time"]}"#;
         let json = json.replace("{\"h", &format!("{{\"system\":\"{}\",\"h", "x".repeat(MAX_SYSTEM + 1)));
         let paths: Vec<_> = parse(&json).unwrap_err().into_iter().map(|p| p.path).collect();
         assert_eq!(paths, ["/system", "/history", "/max_bytes", "/max_tokens", "/temperature", "/empty", "/tools/1"]);

@@ -25,7 +25,8 @@ pub(crate) fn spoken(message: &Message, named: bool) -> String {
 
 /// The name in front of the text: one line of it, so that nobody can choose a name that speaks for another.
 pub(crate) fn prefixed(name: Option<&str>, text: &str) -> String {
-    let name: String = name.unwrap_or_default().chars().map(|c| if c.is_control() { ' ' } else { c }).take(NAME).collect();
+    let name: String =
+        name.unwrap_or_default().chars().map(|c| if c.is_control() { ' ' } else { c }).take(NAME).collect();
     match name.trim() {
         "" => format!("Somebody: {text}"),
         name => format!("{name}: {text}"),

@@ -40,10 +40,8 @@ pub(crate) fn read(settings: &Settings, state: State, text: &str, calls: Vec<Cal
         return Step::Say(if said.is_empty() { settings.empty.clone() } else { said.to_owned() });
     }
     let State { mut lines, rounds } = state;
-    let results: Vec<_> = calls
-        .iter()
-        .map(|call| Line::Tool { call: call.id.clone(), text: result(tools, call, now) })
-        .collect();
+    let results: Vec<_> =
+        calls.iter().map(|call| Line::Tool { call: call.id.clone(), text: result(tools, call, now) }).collect();
     lines.push(Line::Assistant { text: text.to_owned(), calls });
     lines.extend(results);
     Step::Ask(State { lines, rounds: rounds + 1 })

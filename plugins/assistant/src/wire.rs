@@ -6,11 +6,14 @@ use crate::turn::{self, State};
 use crate::{Action, HookError, Outgoing, Parameters, PromptMessage, Request, Role, TextFormat, ToolCall, ToolOffer};
 
 pub(crate) fn request(settings: &Settings, state: State) -> Result<Request, HookError> {
-    let tools: Vec<_> = turn::offered(settings, state.rounds).iter().map(|tool| ToolOffer {
-        name: tool.name().into(),
-        description: tool.description().into(),
-        parameters: tool.parameters().into(),
-    }).collect();
+    let tools: Vec<_> = turn::offered(settings, state.rounds)
+        .iter()
+        .map(|tool| ToolOffer {
+            name: tool.name().into(),
+            description: tool.description().into(),
+            parameters: tool.parameters().into(),
+        })
+        .collect();
     // Without tools there is no second request, and so nothing to remember.
     let kept = if tools.is_empty() { State { lines: vec![], rounds: state.rounds } } else { state.clone() };
     Ok(Request {
@@ -36,7 +39,10 @@ fn message(line: Line) -> PromptMessage {
         Line::System(text) => plain(Role::System, text),
         Line::User(text) => plain(Role::User, text),
         Line::Assistant { text, calls } => PromptMessage {
-            tool_calls: calls.into_iter().map(|Call { id, name, arguments }| ToolCall { id, name, arguments }).collect(),
+            tool_calls: calls
+                .into_iter()
+                .map(|Call { id, name, arguments }| ToolCall { id, name, arguments })
+                .collect(),
             ..plain(Role::Assistant, text)
         },
         Line::Tool { call, text } => PromptMessage { tool_call_id: Some(call), ..plain(Role::Tool, text) },

@@ -113,10 +113,11 @@ mod tests {
 
     #[test]
     fn an_own_command_says_its_text_and_in_a_group_quotes() {
-        let reply_to = |kind| match answer(&Settings::default(), Command::Fixed("9 to 5"), &message(kind, "")).as_slice() {
-            [Action::Send(sent)] if sent.text == "9 to 5" => sent.reply_to.clone(),
-            actions => panic!("{actions:?}"),
-        };
+        let reply_to =
+            |kind| match answer(&Settings::default(), Command::Fixed("9 to 5"), &message(kind, "")).as_slice() {
+                [Action::Send(sent)] if sent.text == "9 to 5" => sent.reply_to.clone(),
+                actions => panic!("{actions:?}"),
+            };
         assert_eq!(reply_to(ChatKind::Direct), None);
         assert_eq!(reply_to(ChatKind::Group), Some("1".into()));
     }

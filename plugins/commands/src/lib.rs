@@ -54,4 +54,6 @@ impl reply::Guest for Commands {
     }
 }
 
+// Nowhere else: a native linker refuses names such as `switchhook:plugin/about@0.1.0#describe`.
+#[cfg(target_arch = "wasm32")]
 export!(Commands);

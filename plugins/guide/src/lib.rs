@@ -78,4 +78,6 @@ impl visit::Store for Host {
     }
 }
 
+// Nowhere else: a native linker refuses names such as `switchhook:plugin/about@0.1.0#describe`.
+#[cfg(target_arch = "wasm32")]
 export!(Guide);

@@ -18,19 +18,14 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            greeting: "Hello!".into(),
-            name: "Switchhook".into(),
-            config_path: "config/switchhook.toml".into(),
-        }
+        Self { greeting: "Hello!".into(), name: "Switchhook".into(), config_path: "config/switchhook.toml".into() }
     }
 }
 
 pub(crate) fn parse(json: &str) -> Result<Settings, Vec<Problem>> {
     let settings: Settings = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
         .map_err(|e| vec![Problem { path: pointer(e.path()), message: e.inner().to_string() }])?;
-    let texts =
-        [("greeting", &settings.greeting), ("name", &settings.name), ("config_path", &settings.config_path)];
+    let texts = [("greeting", &settings.greeting), ("name", &settings.name), ("config_path", &settings.config_path)];
     let problems: Vec<_> = texts
         .into_iter()
         .filter(|(_, text)| text.trim().is_empty())

@@ -10,9 +10,9 @@ wit_bindgen::generate!({ path: "../../wit/v0.1", world: "policy-plugin", additio
 use exports::switchhook::plugin::about::{self, Capabilities, Description, Problem};
 use exports::switchhook::plugin::policy::{self, Verdict};
 use switchhook::plugin::groups;
-use switchhook::plugin::types::{ChatKind, Content, ContentKinds, HookError, Message};
 #[cfg(test)]
 use switchhook::plugin::types::{Chat, Edited, Party, Standing};
+use switchhook::plugin::types::{ChatKind, Content, ContentKinds, HookError, Message};
 
 use settings::Settings;
 
@@ -51,4 +51,6 @@ impl policy::Guest for Router {
     }
 }
 
+// Nowhere else: a native linker refuses names such as `switchhook:plugin/about@0.1.0#describe`.
+#[cfg(target_arch = "wasm32")]
 export!(Router);

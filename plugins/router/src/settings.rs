@@ -72,7 +72,8 @@ fn empties(index: usize, rule: &Rule) -> Vec<Problem> {
 /// What comes after a rule without conditions is never asked.
 fn unreachable(rules: &[Rule]) -> Option<Problem> {
     let always = rules.iter().position(|rule| rule.conditions == Conditions::default())?;
-    let message = format!("is never asked: rule {always} before it (counted from 0) has no condition and takes everything");
+    let message =
+        format!("is never asked: rule {always} before it (counted from 0) has no condition and takes everything");
     (always + 1 < rules.len()).then(|| problem(format!("/rules/{}", always + 1), message))
 }
 
