@@ -1,7 +1,7 @@
 //! A config that has been read, checked and resolved: every name stands for something, every secret is at hand, every
 //! plugin has described itself and taken its settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -151,6 +151,13 @@ pub enum SendLimitsMode {
     Off,
 }
 
+/// A list of people as somebody wrote it: groups are named, not resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    pub people: People,
+    pub groups: BTreeSet<GroupName>,
+}
+
 #[derive(Debug, Clone)]
 pub struct ChannelConfig {
     pub kind: String,
@@ -163,8 +170,12 @@ pub struct ChannelConfig {
     pub open: bool,
     /// The channel's own group `allow_from`, with groups resolved; none where the key is absent.
     pub allow_from: Option<Arc<People>>,
+    /// `allow_from` as it stands in the channel's table.
+    pub listed: Option<Arc<Listed>>,
     /// For every plugin of every route the channel can reach: its settings with the channel's laid over.
     pub settings: BTreeMap<PluginName, serde_json::Value>,
+    /// The channel's own layer of those settings, as it stands in its table.
+    pub overrides: BTreeMap<PluginName, serde_json::Value>,
     /// Chats that answers may go to besides the one being answered; `*` means any.
     pub may_send_to: Vec<String>,
     pub on_unknown: OnUnknown,

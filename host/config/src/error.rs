@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use switchhook_core::id::Digest;
 
 use crate::digest::Hasher;
 
 /// Something wrong with the config, and where.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Problem {
     pub message: String,
     /// What to do about it, where that can be said.
@@ -29,6 +29,13 @@ pub struct Problem {
     /// The text, with the secrets that stood in it masked.
     #[serde(skip)]
     pub(crate) source: Option<Arc<NamedSource<String>>>,
+}
+
+impl Problem {
+    /// A problem of the config as a whole, found when it was to be put in force.
+    pub fn of_whole(message: String) -> Self {
+        Self { message, help: None, line: 0, column: 0, key: String::new(), span: 0..0, source: None }
+    }
 }
 
 impl fmt::Display for Problem {

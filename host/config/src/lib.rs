@@ -4,6 +4,7 @@
 //! does), opens a connection or changes a file.
 #![forbid(unsafe_code)]
 
+mod compare;
 mod config;
 mod digest;
 mod error;

@@ -17,7 +17,7 @@ use super::plugins::Plugins;
 use super::report::Place;
 use super::routes::{ReadRoute, Routes};
 use super::suggest;
-use crate::config::{ChannelConfig, OnUnknown, SendLimitsMode};
+use crate::config::{ChannelConfig, Listed, OnUnknown, SendLimitsMode};
 
 /// A channel as it was read: what its wiring is checked by is known even where its account is not.
 pub(crate) struct ReadChannel<'t> {
@@ -25,11 +25,17 @@ pub(crate) struct ReadChannel<'t> {
     route: Option<(RouteName, Place)>,
     routes: Vec<RouteName>,
     open: bool,
-    allow_from: Option<(Arc<People>, Place)>,
+    allow_from: Option<AllowFrom>,
     /// What it lays over plugins' settings.
     pub(crate) overrides: Vec<(PluginName, Node<'t>)>,
-    /// None where something was reported; its `settings` are still empty.
+    /// None where something was reported; its `settings` and `overrides` are filled in later.
     pub(crate) config: Option<ChannelConfig>,
+}
+
+struct AllowFrom {
+    listed: Arc<Listed>,
+    people: Arc<People>,
+    place: Place,
 }
 
 pub(crate) type Channels<'t> = BTreeMap<ChannelName, ReadChannel<'t>>;
@@ -111,9 +117,10 @@ fn channel<'t>(
     let routes = table.texts(&mut cx.report, "routes");
     let routes = routes.into_iter().filter_map(|(node, _)| cx.reference(&node, What::Route, declared)).collect();
     let prefix = kind.as_ref().map_or("unknown", |kind| kind.spec().id_prefix);
-    let allow_from = table
-        .get(ALLOW_FROM)
-        .map(|list| (Arc::new(groups::people(cx, &list, Some(prefix), declared, groups)), list.name_place()));
+    let allow_from = table.get(ALLOW_FROM).map(|list| {
+        let (listed, people) = groups::people(cx, &list, Some(prefix), declared, groups);
+        AllowFrom { listed: Arc::new(listed), people: Arc::new(people), place: list.name_place() }
+    });
     let mut channel = ReadChannel {
         place: node.name_place(),
         route,
@@ -180,8 +187,10 @@ fn config(
         route: read.route.as_ref()?.0.clone(),
         routes: read.routes.clone(),
         open: read.open,
-        allow_from: read.allow_from.as_ref().map(|(people, _)| people.clone()),
+        allow_from: read.allow_from.as_ref().map(|from| from.people.clone()),
+        listed: read.allow_from.as_ref().map(|from| from.listed.clone()),
         settings: BTreeMap::new(),
+        overrides: BTreeMap::new(),
         may_send_to,
         on_unknown,
         send_limits,
@@ -250,7 +259,9 @@ fn refuse_open_door(cx: &mut Context<'_>, name: &ChannelName, channel: &ReadChan
 
 /// A list of people that no policy looks at keeps nobody out.
 fn refuse_unasked(cx: &mut Context<'_>, channel: &ReadChannel<'_>, routes: &Routes, plugins: &Plugins<'_>) {
-    let Some((_, place)) = channel.allow_from.as_ref().filter(|_| channel.is_whole(routes)) else { return };
+    let Some(AllowFrom { place, .. }) = channel.allow_from.as_ref().filter(|_| channel.is_whole(routes)) else {
+        return;
+    };
     let policies = channel.reach(routes).flat_map(|route| &route.config.policies);
     let mut described = policies.map(|name| plugins.get(name).and_then(|read| read.config.as_ref()));
     let asks = |description: &Description| description.groups.iter().any(|group| group.as_str() == ALLOW_FROM);

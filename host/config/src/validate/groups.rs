@@ -10,6 +10,7 @@ use super::context::{Context, Declared, What};
 use super::keys;
 use super::node::Node;
 use super::report::Place;
+use crate::config::Listed;
 
 pub(crate) type Groups = BTreeMap<GroupName, Arc<People>>;
 
@@ -40,17 +41,19 @@ pub(crate) fn read(cx: &mut Context<'_>, root: &Node<'_>, declared: &Declared) -
     names.into_iter().map(|name| (name.clone(), Arc::new(flatten(&written, &name)))).collect()
 }
 
-/// The people of a channel's list, groups resolved.
+/// The people of a channel's list, as written and with groups resolved.
 pub(crate) fn people(
     cx: &mut Context<'_>,
     list: &Node<'_>,
     bare_prefix: Option<&str>,
     declared: &Declared,
     groups: &Groups,
-) -> People {
+) -> (Listed, People) {
     let members = members(cx, list, bare_prefix, declared);
-    let nested = members.groups.iter().filter_map(|(name, _)| groups.get(name)).flat_map(|group| group.iter().cloned());
-    members.people.into_iter().chain(nested).collect()
+    let nested = members.groups.iter().filter_map(|(name, _)| groups.get(name)).flat_map(|group| group.iter());
+    let resolved = members.people.iter().chain(nested).cloned().collect();
+    let groups = members.groups.iter().map(|(name, _)| name.clone()).collect();
+    (Listed { people: members.people.into_iter().collect(), groups }, resolved)
 }
 
 fn members(cx: &mut Context<'_>, list: &Node<'_>, bare_prefix: Option<&str>, declared: &Declared) -> Members {

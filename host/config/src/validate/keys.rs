@@ -21,8 +21,6 @@ pub(crate) enum Shape {
     People,
     /// `{ env = … }` or `{ file = … }`.
     Secret,
-    /// Names, each with a secret.
-    Secrets,
     Table(&'static [Key]),
     /// A table that somebody else understands.
     Free,

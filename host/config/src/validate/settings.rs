@@ -55,8 +55,9 @@ pub(crate) fn apply<'t>(cx: &mut Context<'_>, channels: &mut Channels<'t>, route
                 None => Some(Value::Object(Map::new())),
             };
             let Some(above) = above else { continue };
-            let value = json::merged(below.clone(), above);
+            let value = json::merged(below.clone(), above.clone());
             if let Some(config) = &mut channel.config {
+                config.overrides.extend(over.map(|_| (name.clone(), above)));
                 config.settings.insert(name.clone(), value.clone());
             }
             if over.is_some() {
