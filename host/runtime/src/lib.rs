@@ -1,1 +1,19 @@
+//! The running generation: an edit becomes a plan, a plan becomes a generation, and connectors are kept alive.
+//!
+//! Start with [`Host`], then `apply` (the life of an edit) and `supervisor` (the life of a connection). No vendor is
+//! known here: kinds of connectors are handed in.
 #![forbid(unsafe_code)]
+
+mod apply;
+mod build;
+mod channels;
+mod explain;
+mod fingerprint;
+mod host;
+mod status;
+mod supervisor;
+mod tasks;
+
+pub use explain::{ExplainedDelivery, Explanation};
+pub use host::{Cause, DrainReport, Host, HostOptions, StartError};
+pub use status::{Attempt, AttemptOutcome, ChannelStatus, HostStatus, PluginStatus};
