@@ -1,11 +1,28 @@
 //! The only crate that knows wasmtime: it turns components into hooks of `core` and keeps every call of them bounded.
+//!
+//! Start with [`PluginHost`] (from a source to a hook), then `sandbox` (one call) and `contract` (what a guest sees).
 
+mod breach;
+mod cache;
+mod compile;
+mod contract;
+mod describe;
+mod engine;
 mod error;
+mod hook;
 mod host;
+mod log;
+mod nature;
 mod options;
 mod report;
+mod sandbox;
+mod source;
+mod state;
+mod ticker;
+mod weight;
 
+pub use compile::run_compiler;
 pub use error::{CompileError, EngineError};
-pub use host::{Loaded, PluginHost, Prepared, run_compiler};
+pub use host::{Loaded, PluginHost, Prepared};
 pub use options::{Compiler, HookGrants, HostOptions};
 pub use report::{Allocator, EngineReport, PagemapScan};
