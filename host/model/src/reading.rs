@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::answer::Answer;
 use crate::failure::Failure;
@@ -14,6 +14,10 @@ pub(crate) const STALL: Duration = Duration::from_secs(30);
 
 /// What follows a finished answer is the count of tokens; it comes at once or not at all.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// After the end mark the response ends at once. Seeing that is worth a moment, since it keeps the connection for the
+/// next call.
+const FAREWELL: Duration = Duration::from_millis(20);
 
 /// How a provider ends a stream.
 const DONE: &str = "[DONE]";
@@ -53,6 +57,7 @@ where
         while let Some(event) = framing.next_event()? {
             if event == DONE {
                 answer.end()?;
+                let _ = timeout(FAREWELL, source.next()).await;
                 return Ok(answer);
             }
             answer.take(&event)?;
@@ -101,6 +106,7 @@ mod tests {
 
     const HELLO: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"hello\"}}]}\n\n";
     const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    const ROLE: &str = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
     const TOKENS: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":1}}\n\n";
 
     /// Reads pieces that come after so many seconds each; afterwards the connection stays open and silent.
@@ -117,8 +123,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_token_is_due_whatever_else_the_server_sends() {
-        let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
-        let failure = read_timed(Box::leak(Box::new([(1, role), (8, ": still here\n\n"), (2, HELLO)]))).await;
+        let failure = read_timed(&[(1, ROLE), (8, ": still here\n\n"), (2, HELLO)]).await;
         assert_eq!(failure, Err(Failure::FirstToken(Duration::from_secs(10))));
     }
 
