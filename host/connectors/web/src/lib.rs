@@ -19,9 +19,6 @@ mod socket;
 mod tabs;
 mod visitor;
 
-#[cfg(test)]
-mod tests;
-
 pub use hub::{Hub, HubOptions};
 pub use kind::WebKind;
 pub use log::{ChatLog, LoggedTurn};
