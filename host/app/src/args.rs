@@ -1,0 +1,195 @@
+//! What can be asked of the program.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
+use switchhook_core::id::InboxId;
+use switchhook_core::person::PersonId;
+
+const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nLicence: ", env!("CARGO_PKG_LICENSE"));
+
+const AFTER_HELP: &str = "\
+Examples:
+  switchhook                                run the host with config/switchhook.toml
+  switchhook check --config box.toml        say everything that is wrong with a config
+  switchhook reload --dry-run               say what an edit would touch
+  switchhook explain m17                    say who decided what about a message
+
+Exit codes:
+  0  done
+  1  an internal or other error
+  2  the command line is wrong
+  3  the config has errors
+  4  no host is running, or it can't be reached
+  5  the running host refused (nothing of that name, or not in that state)";
+
+/// A self-hosted host for messaging channels, with sandboxed plugins for the logic.
+#[derive(Debug, Parser)]
+#[command(name = "switchhook", version, long_version = LONG_VERSION, after_help = AFTER_HELP)]
+pub struct Args {
+    /// The config file [default: $SWITCHHOOK_CONFIG, then config/switchhook.toml, then the one in your config folder]
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// How a command answers.
+#[derive(Debug, Clone, Copy, Group)]
+pub(crate) struct Output {
+    /// Answer in JSON, for scripts
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the host (the same as no command at all)
+    #[command(
+        after_help = "Stop it with Ctrl-C or SIGTERM: it finishes what it has begun. A second one quits at once.\n\
+                            It notices edits of its config by itself; SIGHUP makes it look now."
+    )]
+    Run,
+    /// Check the config, its secrets and its plugins, without starting anything
+    #[command(after_help = "Example:\n  switchhook check --json | jq '.problems[].message'")]
+    Check(Output),
+    /// Print the JSON Schema of the config, for editors
+    #[command(after_help = "Example:\n  switchhook schema > switchhook.schema.json")]
+    Schema,
+    /// Make the running host read its config now
+    #[command(after_help = "Example:\n  switchhook reload --dry-run && switchhook reload")]
+    Reload {
+        /// Only say what would change
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show how the running host is
+    #[command(
+        after_help = "Example:\n  switchhook status --json | jq -r '.channels[] | [.name, .status.state] | @tsv'"
+    )]
+    Status(Output),
+    /// Show what each plugin decided about a message, and how fast
+    #[command(after_help = "Example:\n  switchhook explain m17")]
+    Explain {
+        /// The message, as the log shows it
+        #[arg(value_name = "MESSAGE")]
+        message: InboxId,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// What was given up on
+    #[command(subcommand)]
+    Dead(DeadCommand),
+    /// Messages that wait for your word
+    #[command(subcommand)]
+    Held(HeldCommand),
+    /// People who have written
+    #[command(subcommand)]
+    Contacts(ContactsCommand),
+    /// Compile a component; the host starts this for itself
+    #[command(hide = true)]
+    Compile {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List the plugins the running host uses
+    List(Output),
+    /// Show what a plugin says of itself; needs no running host
+    #[command(
+        after_help = "Examples:\n  switchhook plugin inspect builtin:allowlist\n  switchhook plugin inspect my.wasm"
+    )]
+    Inspect {
+        /// builtin:NAME, or a .wasm file
+        source: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadCommand {
+    /// List messages and deliveries that failed for good
+    List(Output),
+    /// Try one again
+    #[command(after_help = "Examples:\n  switchhook dead replay m17    run the message through its plugins again\n  \
+                            switchhook dead replay d4     send the delivery again")]
+    Replay {
+        /// A message (m17) or a delivery (d4)
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HeldCommand {
+    /// List messages that a policy holds
+    List(Output),
+    /// Let a message run again; a further hold counts as a pass
+    Approve { message: InboxId },
+    /// Drop a message
+    Drop { message: InboxId },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContactsCommand {
+    /// List people, with what you have said of them
+    List(Output),
+    /// Approve a person for good
+    #[command(after_help = "Example:\n  switchhook contacts approve tg:12345")]
+    Approve {
+        #[arg(value_parser = person)]
+        person: PersonId,
+    },
+    /// Block a person for good
+    Block {
+        #[arg(value_parser = person)]
+        person: PersonId,
+    },
+    /// Take back what you have said of a person
+    Forget {
+        #[arg(value_parser = person)]
+        person: PersonId,
+    },
+}
+
+fn person(text: &str) -> Result<PersonId, String> {
+    use switchhook_core::person::Member;
+    match Member::parse(text, None) {
+        Ok(Member::Person(id)) => Ok(id),
+        Ok(Member::Group(_)) => Err("this is a group: name one person".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_no_error() {
+        assert!(Args::try_parse_from(["switchhook"]).unwrap().command.is_none());
+    }
+
+    #[test]
+    fn ids_are_checked_before_anybody_is_asked() {
+        assert!(Args::try_parse_from(["switchhook", "explain", "d17"]).is_err());
+        assert!(Args::try_parse_from(["switchhook", "contacts", "approve", "group:family"]).is_err());
+        assert!(Args::try_parse_from(["switchhook", "contacts", "approve", "tg:1"]).is_ok());
+    }
+}

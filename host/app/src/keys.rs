@@ -1,0 +1,101 @@
+//! Keys the host makes for itself on its first run, readable by its owner alone.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use switchhook_config::MasterKeySource;
+use switchhook_store::{Keyring, MasterKey};
+
+use crate::failure::Failure;
+use crate::places::Places;
+
+/// Signs the cookies of web visitors.
+const COOKIE_KEY: &str = "web-cookie.key";
+
+/// The folders everything is kept in, made where they are missing.
+pub(crate) fn make_folders(places: &Places) -> Result<(), Failure> {
+    for folder in [&places.data_dir, &places.keys_dir] {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| Failure::other(&format!("the folder {} can't be made", folder.display()), error))?;
+    }
+    Ok(())
+}
+
+/// The master key, from where the config says; without a word there, one is made in the keys folder on the first run.
+pub(crate) fn keyring(places: &Places, source: Option<&MasterKeySource>) -> Result<Keyring, Failure> {
+    let current = match source {
+        None => MasterKey::load_or_create(&places.keys_dir)
+            .map_err(|error| Failure::other("there is no master key", error))?,
+        Some(MasterKeySource::File(path)) => {
+            let text = fs::read_to_string(path);
+            let text =
+                text.map_err(|e| Failure::other(&format!("the master key {} can't be read", path.display()), e))?;
+            parse(&text, &path.display().to_string())?
+        }
+        Some(MasterKeySource::Env(name)) => parse(&std::env::var(name).unwrap_or_default(), name)?,
+    };
+    Ok(Keyring { current, old: Vec::new() })
+}
+
+fn parse(text: &str, place: &str) -> Result<MasterKey, Failure> {
+    MasterKey::from_hex(text).ok_or_else(|| Failure::Other {
+        what: format!("{place} holds no master key"),
+        help: Some("it takes 64 hexadecimal digits, as `openssl rand -hex 32` prints them".to_owned()),
+    })
+}
+
+/// The key that signs cookies. The same over restarts, or guests of the web chat would lose their names.
+pub(crate) fn cookie_key(places: &Places) -> Result<[u8; 32], Failure> {
+    let path = places.keys_dir.join(COOKIE_KEY);
+    let key = match fs::read(&path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| io::Error::other("it has not 32 bytes: delete it")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path),
+        Err(error) => Err(error),
+    };
+    key.map_err(|error| Failure::other(&format!("the key {} can't be used", path.display()), error))
+}
+
+fn make(path: &Path) -> io::Result<[u8; 32]> {
+    let mut key = [0_u8; 32];
+    OsRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_cookie_key_is_private_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places::read(folder.path().join("switchhook.toml"), "");
+        make_folders(&places).unwrap();
+        let key = cookie_key(&places).unwrap();
+        assert_eq!(cookie_key(&places).unwrap(), key);
+        let mode = fs::metadata(places.keys_dir.join(COOKIE_KEY)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::metadata(&places.keys_dir).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_cut_off_key_is_told_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places::read(folder.path().join("switchhook.toml"), "");
+        make_folders(&places).unwrap();
+        fs::write(places.keys_dir.join(COOKIE_KEY), "short").unwrap();
+        let error = cookie_key(&places).unwrap_err().to_string();
+        assert!(error.contains(COOKIE_KEY) && error.contains("delete it"), "{error}");
+    }
+}

@@ -1,0 +1,229 @@
+//! `switchhook run`: build, spawn, wait, drain.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use switchhook_api::{ApiOptions, LocalToken, Readiness};
+use switchhook_config::{Config, Durability, Kinds, ProcessSecrets, Sources, WatchOptions};
+use switchhook_core::time::SystemClock;
+use switchhook_plugin::PluginHost;
+use switchhook_runtime::{Cause, Host, HostOptions};
+use switchhook_store::{Store, StoreOptions};
+use switchhook_web::{Hub, HubOptions};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::places::{Places, reachable};
+use crate::signals::{Request, Signals};
+use crate::web_log::WebLog;
+use crate::{keys, logging, serve, wiring};
+
+/// How often the metrics are tidied while nobody reads them.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// How long the server may finish what it has begun once the host has drained.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// The upper bounds of the histograms, in seconds: from a plugin's call (tens of microseconds) to a model's answer.
+const BUCKETS: [f64; 16] =
+    [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0, 5.0, 30.0, 120.0];
+
+pub(crate) fn run(places: Places) -> Result<String, Failure> {
+    logging::start(places.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::other("the runtime did not start", error))?;
+    let outcome = runtime.block_on(async {
+        let parts = build(places).await?;
+        let mut running = spawn(parts).await?;
+        wait(&mut running).await?;
+        drain(running).await
+    });
+    // Whatever still runs had its time in the drain.
+    runtime.shutdown_background();
+    outcome.map(|()| String::new())
+}
+
+/// Everything that is needed, and nothing running yet.
+struct Parts {
+    places: Places,
+    config: Config,
+    kinds: Kinds,
+    plugins: PluginHost,
+    store: Store,
+    hub: Arc<Hub>,
+    metrics: PrometheusHandle,
+    token: LocalToken,
+    listener: TcpListener,
+    signals: Signals,
+}
+
+async fn build(places: Places) -> Result<Parts, Failure> {
+    let signals = Signals::listen().map_err(|error| Failure::other("signals can't be received", error))?;
+    let metrics = metrics()?;
+    keys::make_folders(&places)?;
+    let token = LocalToken::open_or_make(&places.keys_dir).map_err(|error| Failure::other("no API token", error))?;
+    let log = Arc::new(WebLog::default());
+    let hub = Hub::new(HubOptions {
+        cookie_key: keys::cookie_key(&places)?,
+        log: log.clone(),
+        allowed_hosts: places.web_names(),
+    });
+    let kinds = wiring::kinds(&hub);
+    let plugins = wiring::plugins(&places)?;
+    let (config, store) = blocking({
+        let (places, kinds, plugins) = (places.clone(), kinds.clone(), plugins.clone());
+        move || {
+            let config = load(&places, &kinds, &plugins)?;
+            let store = open_store(&places, &config)?;
+            Ok((config, store))
+        }
+    })
+    .await?;
+    log.open(store.clone());
+    let listener = serve::bind(&places, config.host.listen).await?;
+    Ok(Parts { places, config, kinds, plugins, store, hub, metrics, token, listener, signals })
+}
+
+fn metrics() -> Result<PrometheusHandle, Failure> {
+    let builder = PrometheusBuilder::new().set_buckets(&BUCKETS);
+    let handle = builder.and_then(PrometheusBuilder::install_recorder);
+    handle.map_err(|error| Failure::other("metrics can't be kept", error))
+}
+
+fn load(places: &Places, kinds: &Kinds, plugins: &PluginHost) -> Result<Config, Failure> {
+    let sources = Sources { catalogue: plugins, kinds, secrets: &ProcessSecrets };
+    Ok(switchhook_config::load(&places.config, &sources)?)
+}
+
+fn open_store(places: &Places, config: &Config) -> Result<Store, Failure> {
+    let options = StoreOptions {
+        dir: config.host.data_dir.clone(),
+        keys: keys::keyring(places, config.host.master_key.as_ref())?,
+        durability: match config.host.durability {
+            Durability::Power => switchhook_store::Durability::Power,
+            Durability::Process => switchhook_store::Durability::Process,
+        },
+        network_fs: None,
+        clock: Arc::new(SystemClock),
+    };
+    let (store, found) = Store::open(options).map_err(|error| Failure::other("the store can't be opened", error))?;
+    if found.waiting + found.unknown > 0 {
+        tracing::info!(waiting = found.waiting, unknown = found.unknown, "going on with what the last run left");
+    }
+    Ok(store)
+}
+
+type Server = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
+
+/// A host at work, and what is needed to end it.
+struct Running {
+    host: Host,
+    store: Store,
+    server: Server,
+    readiness: watch::Sender<Readiness>,
+    stop_server: CancellationToken,
+    metrics: PrometheusHandle,
+    signals: Signals,
+}
+
+async fn spawn(parts: Parts) -> Result<Running, Failure> {
+    let listen = parts.listener.local_addr().unwrap_or(parts.config.host.listen);
+    let options = HostOptions {
+        config_path: parts.places.config.clone(),
+        kinds: Arc::new(parts.kinds),
+        secrets: Arc::new(ProcessSecrets),
+        plugins: parts.plugins,
+        store: parts.store.clone(),
+        clock: Arc::new(SystemClock),
+        watch: WatchOptions::default(),
+    };
+    let host = Host::start(options, parts.config).await;
+    let host = host.map_err(|error| Failure::other("the host did not start", error))?;
+    let (readiness, seen) = watch::channel(Readiness::Ready);
+    let options = ApiOptions { token: parts.token.hash(), listen, metrics: parts.metrics.clone(), readiness: seen };
+    let router = parts.hub.router().merge(switchhook_api::router(host.clone(), options));
+    let stop_server = CancellationToken::new();
+    let server = Box::pin(serve::serve(parts.listener, router, stop_server.clone()));
+    tracing::info!("open http://{}/", reachable(listen));
+    Ok(Running {
+        host,
+        store: parts.store,
+        server,
+        readiness,
+        stop_server,
+        metrics: parts.metrics,
+        signals: parts.signals,
+    })
+}
+
+/// Until somebody asks for the end.
+async fn wait(running: &mut Running) -> Result<(), Failure> {
+    let mut upkeep = tokio::time::interval(UPKEEP);
+    loop {
+        tokio::select! {
+            request = running.signals.next() => match request {
+                Request::Stop => return Ok(()),
+                Request::Reload => drop(tokio::spawn(reload(running.host.clone()))),
+            },
+            ended = &mut running.server => return server_ended(ended),
+            _ = upkeep.tick() => running.metrics.run_upkeep(),
+        }
+    }
+}
+
+/// On its own, so that a second signal is heard while plugins compile.
+async fn reload(host: Host) {
+    let attempt = host.reload(Cause::Signal).await;
+    tracing::debug!(number = attempt.number, "looked at the config because of a signal");
+}
+
+fn server_ended(ended: std::io::Result<()>) -> Result<(), Failure> {
+    match ended {
+        Ok(()) => Err(Failure::Other { what: "the HTTP server ended by itself".to_owned(), help: None }),
+        Err(error) => Err(Failure::other("the HTTP server ended", error)),
+    }
+}
+
+/// Finishes what was begun, within the time the config gives; a second signal cuts it short.
+async fn drain(mut running: Running) -> Result<(), Failure> {
+    tracing::info!("draining; a second signal quits at once");
+    running.readiness.send_replace(Readiness::Draining);
+    let draining = running.host.drain();
+    tokio::pin!(draining);
+    let mut serving = true;
+    let report = loop {
+        tokio::select! {
+            report = &mut draining => break report,
+            request = running.signals.next() => if request == Request::Stop {
+                return Err(Failure::Other { what: "quit before everything was finished".to_owned(), help: None });
+            },
+            _ = &mut running.server, if serving => serving = false,
+        }
+    };
+    running.stop_server.cancel();
+    if serving && tokio::time::timeout(LAST_ANSWERS, running.server).await.is_err() {
+        tracing::info!("some HTTP connections were cut");
+    }
+    if !report.stragglers.is_empty() {
+        tracing::warn!(stragglers = ?report.stragglers, "not everything ended in time; the rest goes on at the next start");
+    }
+    let store = running.store;
+    blocking(move || {
+        store.close();
+        Ok(())
+    })
+    .await?;
+    tracing::info!("drained");
+    Ok(())
+}
+
+/// Off the threads that carry messages.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(Failure::other("a part of the start failed", error)),
+    }
+}

@@ -1,0 +1,49 @@
+//! The one place that knows every kind of connector, and what they are given.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use switchhook_config::Kinds;
+use switchhook_plugin::{Compiler, HostOptions, PluginHost};
+use switchhook_telegram::TelegramKind;
+use switchhook_web::{Hub, HubOptions, WebKind};
+
+use crate::failure::Failure;
+use crate::places::Places;
+use crate::web_log::WebLog;
+
+/// Compiled plugins, below the data folder.
+const COMPILED: &str = "compiled";
+
+/// Every kind of connector in this build.
+pub(crate) fn kinds(hub: &Arc<Hub>) -> Kinds {
+    Kinds::new(vec![Arc::new(TelegramKind), Arc::new(WebKind::new(Arc::clone(hub)))])
+}
+
+/// The same for commands that start no connector.
+pub(crate) fn kinds_for_checking() -> Kinds {
+    let options = HubOptions { cookie_key: [0; 32], log: Arc::new(WebLog::default()), allowed_hosts: Vec::new() };
+    kinds(&Hub::new(options))
+}
+
+/// The plugin host of a host that runs for long: what compiles is a child, which can be killed.
+pub(crate) fn plugins(places: &Places) -> Result<PluginHost, Failure> {
+    let exe = own_program().map_err(|error| Failure::other("the path of this program can't be found", error))?;
+    let compiler = Compiler::Child { exe, args: vec!["compile".to_owned()] };
+    open(HostOptions { compiler, ..HostOptions::new(places.data_dir.join(COMPILED)) })
+}
+
+/// The plugin host of a command that ends soon anyway.
+pub(crate) fn short_lived_plugins(places: &Places) -> Result<PluginHost, Failure> {
+    open(HostOptions::new(places.data_dir.join(COMPILED)))
+}
+
+fn open(options: HostOptions) -> Result<PluginHost, Failure> {
+    PluginHost::new(options).map_err(|error| Failure::other("the plugin host did not start", error))
+}
+
+/// On Linux by a name that stays right when the file is replaced while it runs.
+fn own_program() -> std::io::Result<PathBuf> {
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() { Ok(link) } else { std::env::current_exe() }
+}
