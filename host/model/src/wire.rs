@@ -82,7 +82,7 @@ pub(crate) fn excerpt(message: &str, key: Option<&str>) -> String {
         text = text.replace(key, "***");
     }
     text.truncate(text.floor_char_boundary(MAX_MESSAGE));
-    text
+    text.trim_end_matches(['.', ' ']).to_owned()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Building and rebuilding.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use switchhook_model::{BuildError, ModelSpec, Models};
@@ -35,7 +36,9 @@ async fn a_rebuild_keeps_counting_and_keeps_the_cap() {
 
 #[tokio::test]
 async fn a_rebuild_keeps_the_connection() {
-    let server = Server::start(vec![says("hello")]).await;
+    // The end of the response comes by itself, a moment after the end mark.
+    let late_end = [vec![text("hello")], finish("stop"), vec![Step::Pause(Duration::from_millis(2))]].concat();
+    let server = Server::start(vec![Reply::Stream(late_end)]).await;
     let old = Models::build(vec![spec("main", &server, &[])]).unwrap();
     main_of(&old).complete(&question()).await.unwrap();
     let new = Models::rebuild(&old, vec![ModelSpec { concurrency: 3, ..spec("main", &server, &[]) }]).unwrap();
