@@ -1,11 +1,21 @@
-//! Messages: accepted, begun, listed, released.
+//! Messages: accepted, begun, loaded, traced.
 
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 use switchhook_core::id::{AccountId, InboxId};
+use switchhook_core::message::{Conversation, Message};
+use switchhook_core::time::UnixMillis;
 use tokio::sync::oneshot;
 
 use crate::error::StoreError;
-use crate::journal::{Accepted, Approval, InboxState, NewMessage, StoredMessage, Waiting};
+use crate::journal::{Accepted, InboxState, NewMessage, StoredMessage, Waiting};
+use crate::memory::Effect;
+use crate::seal::{Table, Vault};
 use crate::store::Store;
+use crate::tag::{Tag, from_sql_time, to_sql_time};
+use crate::writer::{Batch, Ordered, Shared, Work};
 
 /// The two moments of an acceptance.
 pub struct Accepting {
@@ -17,43 +27,281 @@ pub struct Accepting {
 
 impl Store {
     /// Takes messages in, all or none. Waits for room in the queue only.
-    pub async fn accept(&self, _batch: Vec<NewMessage>) -> Accepting {
-        todo!()
+    pub async fn accept(&self, batch: Vec<NewMessage>) -> Accepting {
+        let now = self.now();
+        let first = self.ids(Table::Inbox, batch.len());
+        let sealed = batch.into_iter().zip(first..).map(|(new, id)| NewRow::seal(self.vault(), InboxId(id), new, now));
+        let rows: Result<Vec<_>, _> = sealed.collect();
+        let (seen, on_seen) = oneshot::channel();
+        let (durable, on_durable) = oneshot::channel();
+        let (rows, result) = match rows {
+            Ok(rows) => (rows, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        let accept =
+            Accept { rows, result, seen: Some(seen), durable, shared: self.shared().clone(), fresh: Vec::new() };
+        self.queue(Box::new(accept)).await;
+        Accepting { seen: on_seen, durable: on_durable }
     }
+
     /// Work on a message starts: one attempt more, whatever becomes of it. Ordered.
-    pub async fn begin(&self, _id: InboxId) {
-        todo!()
+    pub async fn begin(&self, id: InboxId) {
+        let work = move |batch: &mut Batch<'_>| {
+            batch.execute("UPDATE inbox SET attempts = attempts + 1 WHERE id = ?1", [id.0]).map(drop)
+        };
+        // A closed store counts nothing any more.
+        let Ok(room) = self.room().await else { return };
+        self.shared().memory.fresh.lock().begin(id);
+        room.send(Box::new(Ordered { name: "begin", work: Some(work), result: Ok(()), end: |_| () }));
     }
-    pub async fn load(&self, _id: InboxId) -> Result<Option<StoredMessage>, StoreError> {
-        todo!()
+
+    /// A message just accepted comes from memory, so that work on it need not wait for its commit.
+    pub async fn load(&self, id: InboxId) -> Result<Option<StoredMessage>, StoreError> {
+        if let Some(message) = self.shared().memory.fresh.lock().get(id) {
+            return Ok(Some(message));
+        }
+        let vault = self.vault().clone();
+        self.read_settled(move |conn| {
+            let sql = format!("SELECT {COLUMNS} FROM inbox WHERE id = ?1");
+            let raw = conn.prepare_cached(&sql)?.query_row([id.0], Raw::read).optional()?;
+            raw.map(|raw| raw.open(&vault)).transpose()
+        })
+        .await
     }
+
     /// Everything accepted and not decided, oldest first.
     pub async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
-        todo!()
+        let vault = self.vault().clone();
+        self.read_settled(move |conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT id, account, head, accepted_at, attempts FROM inbox WHERE state = ?1 ORDER BY id",
+            )?;
+            let mut rows = statement.query([InboxState::Pending])?;
+            let mut waiting = Vec::new();
+            while let Some(row) = rows.next()? {
+                waiting.push(open_waiting(row, &vault)?);
+            }
+            Ok(waiting)
+        })
+        .await
     }
-    /// How many messages of the account wait.
-    pub fn backlog(&self, _account: &AccountId) -> usize {
-        todo!()
+
+    /// How many messages of the account wait, as of the last commit.
+    pub fn backlog(&self, account: &AccountId) -> usize {
+        let tag = self.vault().account(account);
+        self.shared().memory.backlog.lock().get(&tag).map_or(0, |count| *count as usize)
     }
+
     /// The newest messages in a state, at most `limit`, oldest of them first.
-    pub async fn list(&self, _state: InboxState, _limit: u32) -> Result<Vec<StoredMessage>, StoreError> {
-        todo!()
+    pub async fn list(&self, state: InboxState, limit: u32) -> Result<Vec<StoredMessage>, StoreError> {
+        let vault = self.vault().clone();
+        self.read_settled(move |conn| {
+            let sql = format!("SELECT {COLUMNS} FROM inbox WHERE state = ?1 ORDER BY id DESC LIMIT ?2");
+            let mut found = collect(conn, &sql, params![state, limit])?;
+            found.reverse();
+            found.into_iter().map(|raw| raw.open(&vault)).collect()
+        })
+        .await
     }
-    /// Puts a message that is held, dead, revoked or expired back to work, its age and attempts counted anew.
-    pub async fn release(&self, _id: InboxId, _approved: Approval) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Gives a held or dead message up, and erases it.
-    pub async fn drop_message(&self, _id: InboxId) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// The account's channel is gone: what waits is held, what was to leave is parked. What is leaving goes on leaving.
-    /// Returns how many messages and deliveries that were.
-    pub async fn park_account(&self, _account: &AccountId, _reason: &str) -> Result<usize, StoreError> {
-        todo!()
-    }
+
     /// Who decided what, as [`Outcome::trace`](crate::Outcome::trace) had it.
-    pub async fn trace(&self, _id: InboxId) -> Result<Option<Vec<u8>>, StoreError> {
-        todo!()
+    pub async fn trace(&self, id: InboxId) -> Result<Option<Vec<u8>>, StoreError> {
+        let vault = self.vault().clone();
+        self.read_settled(move |conn| {
+            let mut statement = conn.prepare_cached("SELECT trace FROM inbox WHERE id = ?1")?;
+            let sealed: Option<Option<Vec<u8>>> = statement.query_row([id.0], |row| row.get(0)).optional()?;
+            sealed.flatten().map(|sealed| vault.open(Table::Inbox.cell(id.0, "trace"), &sealed)).transpose()
+        })
+        .await
     }
+}
+
+/// A message, sealed and ready to be written.
+pub(crate) struct NewRow {
+    pub(crate) id: InboxId,
+    account: Tag,
+    dedupe: Tag,
+    head: Vec<u8>,
+    body: Vec<u8>,
+    accepted_at: UnixMillis,
+    message: Message,
+    unresolved: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body<M> {
+    message: M,
+    unresolved: Option<String>,
+}
+
+impl NewRow {
+    pub(crate) fn seal(vault: &Vault, id: InboxId, new: NewMessage, now: UnixMillis) -> Result<Self, StoreError> {
+        let NewMessage { dedupe_key, message, unresolved } = new;
+        let account = vault.account(&message.account);
+        let dedupe = vault.tag("dedupe", &[&dedupe_key]);
+        let head = vault.seal_json(Table::Inbox.cell(id.0, "head").of(account), &message.conversation())?;
+        let body = Body { message: &message, unresolved: unresolved.clone() };
+        let body = vault.seal_json(Table::Inbox.cell(id.0, "body").of(account), &body)?;
+        Ok(Self { id, account, dedupe, head, body, accepted_at: now, message, unresolved })
+    }
+
+    pub(crate) fn insert(&self, batch: &mut Batch<'_>) -> Result<Accepted, StoreError> {
+        let values = params![
+            self.id.0,
+            self.account,
+            self.dedupe,
+            InboxState::Pending,
+            to_sql_time(self.accepted_at),
+            self.head,
+            self.body
+        ];
+        let inserted = batch.execute(
+            "INSERT INTO inbox (id, account, dedupe, state, accepted_at, head, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (account, dedupe) DO NOTHING",
+            values,
+        )?;
+        if inserted == 1 {
+            batch.note(Effect::Backlog { account: self.account, by: 1 });
+            return Ok(Accepted::New(self.id));
+        }
+        let mut statement = batch.sql("SELECT id FROM inbox WHERE account = ?1 AND dedupe = ?2")?;
+        let earlier = statement.query_row(params![self.account, self.dedupe], |row| row.get(0))?;
+        Ok(Accepted::Duplicate(InboxId(earlier)))
+    }
+
+    pub(crate) fn waiting(&self) -> Waiting {
+        Waiting {
+            id: self.id,
+            account: self.message.account.clone(),
+            conversation: self.message.conversation(),
+            accepted_at: self.accepted_at,
+            attempts: 0,
+        }
+    }
+
+    /// What a load would give, and its size.
+    fn into_stored(self) -> (StoredMessage, usize) {
+        let stored = StoredMessage {
+            id: self.id,
+            state: InboxState::Pending,
+            reason: None,
+            message: Some(self.message),
+            unresolved: self.unresolved,
+            accepted_at: self.accepted_at,
+            attempts: 0,
+            approved: false,
+        };
+        (stored, self.body.len())
+    }
+}
+
+/// The write of [`Store::accept`]: it answers twice.
+struct Accept {
+    rows: Vec<NewRow>,
+    result: Result<(), StoreError>,
+    seen: Option<oneshot::Sender<Result<Vec<Accepted>, StoreError>>>,
+    durable: oneshot::Sender<Result<(), StoreError>>,
+    shared: Arc<Shared>,
+    /// What was put into memory before the commit.
+    fresh: Vec<InboxId>,
+}
+
+impl Work for Accept {
+    fn run(&mut self, batch: &mut Batch<'_>) {
+        if self.result.is_err() {
+            return;
+        }
+        let rows = std::mem::take(&mut self.rows);
+        let accepted = batch.whole(|batch| rows.iter().map(|row| row.insert(batch)).collect::<Result<Vec<_>, _>>());
+        match accepted {
+            Ok(accepted) => {
+                let mut fresh = batch.memory.fresh.lock();
+                for row in rows.into_iter().zip(&accepted).filter(|(r, a)| **a == Accepted::New(r.id)).map(|(r, _)| r) {
+                    self.fresh.push(row.id);
+                    let (stored, bytes) = row.into_stored();
+                    fresh.insert(stored, bytes);
+                }
+                drop(fresh);
+                if let Some(seen) = self.seen.take() {
+                    // Whoever asked may have gone; the messages are accepted all the same.
+                    let _ = seen.send(Ok(accepted));
+                }
+            }
+            Err(error) => self.result = Err(error),
+        }
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        let result = commit.and(self.result);
+        if let Err(error) = &result {
+            let mut fresh = self.shared.memory.fresh.lock();
+            self.fresh.iter().for_each(|id| fresh.forget(*id));
+            if let Some(seen) = self.seen {
+                let _ = seen.send(Err(error.clone()));
+            }
+        }
+        let _ = self.durable.send(result);
+    }
+}
+
+pub(crate) const COLUMNS: &str = "id, account, state, accepted_at, attempts, approved, body, reason";
+
+/// A row as it lies, still sealed.
+pub(crate) struct Raw {
+    id: i64,
+    account: Tag,
+    state: InboxState,
+    accepted_at: i64,
+    attempts: u32,
+    approved: bool,
+    body: Option<Vec<u8>>,
+    reason: Option<Vec<u8>>,
+}
+
+impl Raw {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            account: row.get(1)?,
+            state: row.get(2)?,
+            accepted_at: row.get(3)?,
+            attempts: row.get(4)?,
+            approved: row.get(5)?,
+            body: row.get(6)?,
+            reason: row.get(7)?,
+        })
+    }
+    fn open(self, vault: &Vault) -> Result<StoredMessage, StoreError> {
+        let cell = Table::Inbox.cell(self.id, "body").of(self.account);
+        let body: Option<Body<Message>> = self.body.map(|sealed| vault.open_json(cell, &sealed)).transpose()?;
+        let (message, unresolved) = body.map_or((None, None), |body| (Some(body.message), body.unresolved));
+        Ok(StoredMessage {
+            id: InboxId(self.id),
+            state: self.state,
+            reason: vault.open_text(Table::Inbox.cell(self.id, "reason"), self.reason)?,
+            message,
+            unresolved,
+            accepted_at: from_sql_time(self.accepted_at),
+            attempts: self.attempts,
+            approved: self.approved,
+        })
+    }
+}
+
+fn collect(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Raw>, StoreError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map(params, Raw::read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn open_waiting(row: &Row<'_>, vault: &Vault) -> Result<Waiting, StoreError> {
+    let (id, account, head): (i64, Tag, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let conversation: Conversation = vault.open_json(Table::Inbox.cell(id, "head").of(account), &head)?;
+    Ok(Waiting {
+        id: InboxId(id),
+        account: conversation.account.clone(),
+        conversation,
+        accepted_at: from_sql_time(row.get(3)?),
+        attempts: row.get(4)?,
+    })
 }

@@ -1,10 +1,19 @@
 //! The master key: where it lies, and which one opens what.
 
 use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hkdf::Hkdf;
+use rand::TryRngCore;
+use sha2::Sha256;
 use zeroize::Zeroizing;
+
+/// The file in `keys_dir`.
+const FILE: &str = "master.key";
 
 /// Names a master key without giving it away: four bytes derived from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,8 +35,8 @@ impl fmt::Debug for KeyId {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeyError {
     #[error("the master key {} can't be read or made: {reason}", path.display())]
-    Io { path: PathBuf, reason: Arc<std::io::Error> },
-    #[error("the master key {} may be read by others: run `chmod 600 {}`", path.display(), path.display())]
+    Io { path: PathBuf, reason: Arc<io::Error> },
+    #[error("others may read the master key {path}: run `chmod 600 {path}`", path = path.display())]
     Exposed { path: PathBuf },
     #[error("{} holds no master key: expected 64 hexadecimal digits", path.display())]
     Malformed { path: PathBuf },
@@ -42,15 +51,39 @@ impl MasterKey {
         Self(Zeroizing::new(bytes))
     }
     /// From 64 hexadecimal digits, as an environment variable or a file holds them.
-    pub fn from_hex(_text: &str) -> Option<Self> {
-        todo!()
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text.trim(), bytes.as_mut_slice()).ok()?;
+        Some(Self(bytes))
     }
     /// Reads `keys_dir/master.key`; makes a random one, readable by its owner alone, where there is none.
-    pub fn load_or_create(_keys_dir: &Path) -> Result<Self, KeyError> {
-        todo!()
+    pub fn load_or_create(keys_dir: &Path) -> Result<Self, KeyError> {
+        let path = keys_dir.join(FILE);
+        let failed = |reason| KeyError::Io { path: path.clone(), reason: Arc::new(reason) };
+        if !path.try_exists().map_err(failed)? {
+            create(keys_dir, &path).map_err(failed)?;
+        }
+        let mode = fs::metadata(&path).map_err(failed)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Exposed { path });
+        }
+        let text = Zeroizing::new(fs::read_to_string(&path).map_err(failed)?);
+        Self::from_hex(&text).ok_or(KeyError::Malformed { path })
     }
     pub fn id(&self) -> KeyId {
-        todo!()
+        let mut id = [0; 4];
+        self.derive(&["key id"], &mut id);
+        KeyId(id)
+    }
+    /// Derives a key for one purpose. The parts are told apart by their lengths.
+    pub(crate) fn derive(&self, purpose: &[&str], into: &mut [u8]) {
+        let mut info = b"switchhook store v1".to_vec();
+        for part in purpose {
+            info.extend((part.len() as u32).to_be_bytes());
+            info.extend(part.as_bytes());
+        }
+        // Fails only for more than 255 blocks of 32 bytes; nobody here asks for more than one.
+        Hkdf::<Sha256>::new(None, self.0.as_slice()).expand(&info, into).expect("a key of at most 32 bytes");
     }
 }
 
@@ -60,9 +93,85 @@ impl fmt::Debug for MasterKey {
     }
 }
 
+/// Writes a random key beside its final place and links it there, so that nobody ever sees half a key, and of two
+/// processes that start at once one wins.
+fn create(dir: &Path, path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let mut key = Zeroizing::new([0u8; 32]);
+    rand::rngs::OsRng.try_fill_bytes(key.as_mut_slice()).map_err(io::Error::other)?;
+    let draft = dir.join(format!("{FILE}.{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let text = Zeroizing::new(hex::encode(key.as_slice()) + "\n");
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => fs::File::open(dir)?.sync_all(),
+    }
+}
+
 /// The newest key seals; every key opens.
 #[derive(Debug, Clone)]
 pub struct Keyring {
     pub current: MasterKey,
     pub old: Vec<MasterKey>,
+}
+
+impl Keyring {
+    pub(crate) fn find(&self, id: KeyId) -> Option<&MasterKey> {
+        std::iter::once(&self.current).chain(&self.old).find(|key| key.id() == id)
+    }
+    /// The names of all keys, for a message.
+    pub(crate) fn names(&self) -> String {
+        let names: Vec<_> = std::iter::once(&self.current).chain(&self.old).map(|k| k.id().to_string()).collect();
+        names.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_run_makes_a_private_key_and_the_next_finds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = dir.path().join("deep/keys");
+        let made = MasterKey::load_or_create(&keys).unwrap();
+        assert_eq!(fs::metadata(keys.join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(MasterKey::load_or_create(&keys).unwrap().id(), made.id());
+        assert_eq!(fs::read_dir(&keys).unwrap().count(), 1, "the draft is gone");
+        let other = MasterKey::load_or_create(&dir.path().join("other")).unwrap();
+        assert_ne!(other.id(), made.id());
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        MasterKey::load_or_create(dir.path()).unwrap();
+        let path = dir.path().join(FILE);
+        for mode in [0o640, 0o604] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let error = MasterKey::load_or_create(dir.path()).unwrap_err();
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn half_a_key_is_refused_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        MasterKey::load_or_create(dir.path()).unwrap();
+        let path = dir.path().join(FILE);
+        fs::write(&path, "abcd").unwrap();
+        assert!(matches!(MasterKey::load_or_create(dir.path()), Err(KeyError::Malformed { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "abcd");
+    }
+
+    #[test]
+    fn what_is_printed_of_a_key_is_not_the_key() {
+        let key = MasterKey::from_bytes([0xab; 32]);
+        assert!(!format!("{key:?}").contains("abab"));
+    }
 }

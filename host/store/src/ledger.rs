@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use rusqlite::params;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use switchhook_core::time::UnixMillis;
 
 use crate::error::StoreError;
+use crate::seal::Table;
 use crate::store::Store;
+use crate::tag::to_sql_time;
 
 /// An attempt to apply a config.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,20 +34,53 @@ pub struct AuditEntry {
     pub detail: serde_json::Value,
 }
 
+const KEEP_GENERATION: &str = "INSERT INTO generations (id, at, body) VALUES (?1, ?2, ?3)";
+const KEEP_AUDIT: &str = "INSERT INTO audits (id, at, body) VALUES (?1, ?2, ?3)";
+
 impl Store {
-    pub async fn record_generation(&self, _r: GenerationRecord) -> Result<(), StoreError> {
-        todo!()
+    pub async fn record_generation(&self, r: GenerationRecord) -> Result<(), StoreError> {
+        let id = self.ids(Table::Generations, 1);
+        let sealed = self.vault().seal_json(Table::Generations.cell(id, "body"), &r)?;
+        self.write(move |batch| batch.execute(KEEP_GENERATION, params![id, to_sql_time(r.at), sealed]).map(drop)).await
     }
+
     /// The newest first, those of earlier processes included.
-    pub async fn generations(&self, _limit: u32) -> Result<Vec<GenerationRecord>, StoreError> {
-        todo!()
+    pub async fn generations(&self, limit: u32) -> Result<Vec<GenerationRecord>, StoreError> {
+        self.newest(Table::Generations, "SELECT id, body FROM generations ORDER BY id DESC LIMIT ?1", limit).await
     }
+
     /// Ordered.
-    pub async fn audit(&self, _e: AuditEntry) {
-        todo!()
+    pub async fn audit(&self, e: AuditEntry) {
+        let id = self.ids(Table::Audits, 1);
+        match self.vault().seal_json(Table::Audits.cell(id, "body"), &e) {
+            Ok(sealed) => {
+                let at = to_sql_time(e.at);
+                self.order("audit", move |batch| batch.execute(KEEP_AUDIT, params![id, at, sealed]).map(drop)).await;
+            }
+            Err(error) => tracing::error!(%error, act = e.act, "an audit entry can't be sealed"),
+        }
     }
+
     /// The newest first.
-    pub async fn audits(&self, _limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        todo!()
+    pub async fn audits(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.newest(Table::Audits, "SELECT id, body FROM audits ORDER BY id DESC LIMIT ?1", limit).await
+    }
+
+    async fn newest<T>(&self, table: Table, sql: &'static str, limit: u32) -> Result<Vec<T>, StoreError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let vault = self.vault().clone();
+        self.read_settled(move |conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut rows = statement.query([limit])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (id, sealed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+                found.push(vault.open_json(table.cell(id, "body"), &sealed)?);
+            }
+            Ok(found)
+        })
+        .await
     }
 }

@@ -5,19 +5,31 @@
 #![forbid(unsafe_code)]
 
 mod contacts;
+mod delivery;
 mod error;
 pub mod failpoint;
+mod folder;
 mod history;
 mod inbox;
 mod journal;
 mod keys;
 mod kv;
 mod ledger;
+mod memory;
+mod operator;
 mod outbox;
 mod outcome;
 mod purge;
+mod reads;
+mod recovery;
+mod schema;
+mod seal;
 mod store;
+mod tag;
+#[cfg(test)]
+mod tests;
 mod timers;
+mod writer;
 
 pub use contacts::Contact;
 pub use error::StoreError;

@@ -1,13 +1,87 @@
 //! Forgetting what was decided long ago.
 
+use rusqlite::params;
+
 use crate::error::StoreError;
+use crate::journal::{DeliveryState, InboxState, KEEP_BODIES, KEEP_DEDUPE};
+use crate::memory::Effect;
 use crate::store::Store;
+use crate::writer::Batch;
+
+/// Rows a transaction touches, so that a purge holds up nobody's message for long.
+const SLICE: usize = 500;
+
+/// What nobody has to decide about any more.
+const OVER: &[InboxState] =
+    &[InboxState::Done, InboxState::Denied, InboxState::Revoked, InboxState::Expired, InboxState::Dropped];
+const LEFT: &[DeliveryState] = &[DeliveryState::Sent, DeliveryState::Revoked, DeliveryState::Dropped];
 
 impl Store {
     /// Erases what was decided longer ago than [`KEEP_BODIES`](crate::KEEP_BODIES), and dedupe keys
     /// [`KEEP_DEDUPE`](crate::KEEP_DEDUPE) later. What is held, dead or parked waits for the operator and stays. Returns
     /// how many rows it touched.
     pub async fn purge(&self) -> Result<usize, StoreError> {
-        todo!()
+        let now = self.now().0;
+        let bodies = cutoff(now, KEEP_BODIES.as_millis());
+        let keys = cutoff(now, (KEEP_BODIES + KEEP_DEDUPE).as_millis());
+        let over = one_of(OVER.iter().map(|state| state.as_str()));
+        let left = one_of(LEFT.iter().map(|state| state.as_str()));
+        let find = |kept: u8, over: &str| {
+            format!("SELECT id FROM inbox WHERE kept = {kept} AND finished_at < ?1 AND state IN ({over}) LIMIT {SLICE}")
+        };
+        let erased = self.in_slices(find(1, &over), bodies, erase).await?;
+        let forgotten = self.in_slices(find(0, &over), keys, forget).await?;
+        let sent = format!("SELECT id FROM outbox WHERE ended_at < ?1 AND state IN ({left}) LIMIT {SLICE}");
+        let delivered = self.in_slices(sent, bodies, forget_delivery).await?;
+        Ok(erased + forgotten + delivered)
     }
+
+    /// Applies `act` to every row that `find` names, a slice at a time.
+    async fn in_slices(
+        &self,
+        find: String,
+        before: i64,
+        act: fn(&mut Batch<'_>, i64) -> Result<(), StoreError>,
+    ) -> Result<usize, StoreError> {
+        let mut touched = 0;
+        loop {
+            let find = find.clone();
+            let found = self
+                .write(move |batch| {
+                    let mut statement = batch.sql(&find)?;
+                    let ids: Vec<i64> =
+                        statement.query_map(params![before], |row| row.get(0))?.collect::<Result<_, _>>()?;
+                    ids.iter().try_for_each(|id| act(batch, *id))?;
+                    Ok(ids.len())
+                })
+                .await?;
+            touched += found;
+            if found < SLICE {
+                return Ok(touched);
+            }
+        }
+    }
+}
+
+fn cutoff(now: u64, kept: u128) -> i64 {
+    i64::try_from(u128::from(now).saturating_sub(kept)).unwrap_or(i64::MAX)
+}
+
+fn one_of<'a>(states: impl Iterator<Item = &'a str>) -> String {
+    states.map(|state| format!("'{state}'")).collect::<Vec<_>>().join(", ")
+}
+
+fn erase(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE inbox SET kept = 0, head = NULL, body = NULL, reason = NULL, trace = NULL WHERE id = ?1";
+    batch.execute(sql, [id])?;
+    batch.note(Effect::Changed(switchhook_core::id::InboxId(id)));
+    Ok(())
+}
+
+fn forget(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {
+    batch.execute("DELETE FROM inbox WHERE id = ?1", [id]).map(drop)
+}
+
+fn forget_delivery(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {
+    batch.execute("DELETE FROM outbox WHERE id = ?1", [id]).map(drop)
 }

@@ -1,12 +1,24 @@
 //! The store as its users see it; what it does is in the modules of its parts.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::JoinHandle;
 
-use switchhook_core::time::Clock;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use switchhook_core::time::{Clock, UnixMillis};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
+use crate::folder::Folder;
 use crate::keys::Keyring;
+use crate::reads::{Read, Readers};
+use crate::recovery;
+use crate::schema;
+use crate::seal::{Table, Vault};
+use crate::writer::{Awaited, Batch, Nudge, Ordered, QUEUE, Reading, Shared, Work, Writer};
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,18 +67,174 @@ pub struct Counters {
 /// Two classes of write: *awaited* ones return when they are on disk, *ordered* ones when they are queued, and nothing
 /// queued later overtakes them. Dropping a future before it is done leaves the write either queued or not.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    queue: mpsc::Sender<Box<dyn Work>>,
+    /// None where the writer's connection must be the only one.
+    readers: Option<Readers>,
+    vault: Arc<Vault>,
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    /// The next id of each table whose rows are sealed before they are queued.
+    next: HashMap<Table, AtomicI64>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
 
 impl Store {
     /// Opens, or makes, the store in a folder, and brings back what a crash left. Blocking.
-    pub fn open(_options: StoreOptions) -> Result<(Store, Recovered), StoreError> {
-        todo!()
+    pub fn open(options: StoreOptions) -> Result<(Store, Recovered), StoreError> {
+        let folder = Folder::take(&options.dir)?;
+        let exclusive = options.network_fs.unwrap_or_else(|| folder.is_on_network());
+        let mut conn = schema::writer(&folder.file(), options.durability, exclusive)?;
+        let vault = Arc::new(schema::prepare(&mut conn, &folder, options.keys)?);
+        let shared = Arc::new(Shared::default());
+        let recovered = recovery::recover(&mut conn, &shared.memory)?;
+        let next = recovery::next_ids(&conn)?;
+        let readers = if exclusive { None } else { Some(Readers::start(&folder.file())?) };
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let dir = options.dir;
+        let writer = Writer { conn, shared: shared.clone(), folder };
+        let writer = std::thread::Builder::new()
+            .name("store-write".to_owned())
+            .spawn(move || writer.run(waiting))
+            .map_err(|reason| StoreError::Folder { dir, reason: Arc::new(reason) })?;
+        let writer = Mutex::new(Some(writer));
+        let inner = Inner { queue, readers, vault, shared, clock: options.clock, next, writer };
+        Ok((Self { inner: Arc::new(inner) }, recovered))
     }
+
     /// Writes what is queued and closes, for all clones. Blocking.
     pub fn close(self) {
-        todo!()
+        self.inner.stop();
     }
+
     pub fn counters(&self) -> Counters {
-        todo!()
+        let shared = &self.inner.shared;
+        Counters {
+            commits: shared.commits.load(Ordering::Relaxed),
+            failed_commits: shared.failed_commits.load(Ordering::Relaxed),
+            ops: shared.asked.load(Ordering::Relaxed),
+            queue_high_water: shared.high_water.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.inner.clock.now()
+    }
+    pub(crate) fn vault(&self) -> &Arc<Vault> {
+        &self.inner.vault
+    }
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+    /// Takes `count` ids in a row and returns the first.
+    pub(crate) fn ids(&self, table: Table, count: usize) -> i64 {
+        self.inner.next[&table].fetch_add(count as i64, Ordering::Relaxed)
+    }
+
+    /// Room for one write. Holding it, the write is sent without waiting, so that nothing comes between a note in memory
+    /// and the queue.
+    pub(crate) async fn room(&self) -> Result<Room<'_>, StoreError> {
+        let permit = self.inner.queue.reserve().await.map_err(|_| StoreError::Closed)?;
+        Ok(Room { permit, inner: &self.inner })
+    }
+
+    pub(crate) async fn queue(&self, work: Box<dyn Work>) {
+        match self.room().await {
+            Ok(room) => room.send(work),
+            Err(closed) => work.finish(Err(closed)),
+        }
+    }
+
+    /// An awaited write.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, wait) = oneshot::channel();
+        self.queue(Box::new(Awaited { work: Some(work), result: None, answer })).await;
+        wait.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// An ordered write. `name` is for the log, should it be lost.
+    pub(crate) async fn order<F>(&self, name: &'static str, work: F)
+    where
+        F: FnOnce(&mut Batch<'_>) -> Result<(), StoreError> + Send + 'static,
+    {
+        self.queue(Box::new(Ordered { name, work: Some(work), result: Ok(()), end: |_| () })).await;
+    }
+
+    /// A read of what is committed.
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, wait) = oneshot::channel();
+        let read = move |conn: Result<&Connection, StoreError>| {
+            // Whoever asked may have gone.
+            let _ = answer.send(conn.and_then(read));
+        };
+        match &self.inner.readers {
+            Some(readers) => readers.send(Box::new(read) as Read).await,
+            None => self.queue(Box::new(Reading { read: Some(read) })).await,
+        }
+        wait.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// A read that sees every write queued before it.
+    pub(crate) async fn read_settled<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.settle().await?;
+        self.read(read).await
+    }
+
+    /// Returns when every write queued before is over.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        let shared = &self.inner.shared;
+        // In this order: a write that is over was asked for before.
+        let over = shared.over.load(Ordering::Acquire);
+        if over == shared.asked.load(Ordering::Acquire) { Ok(()) } else { self.write(|_| Ok(())).await }
+    }
+}
+
+/// See [`Store::room`].
+pub(crate) struct Room<'a> {
+    permit: mpsc::Permit<'a, Box<dyn Work>>,
+    inner: &'a Inner,
+}
+
+impl Room<'_> {
+    pub(crate) fn send(self, work: Box<dyn Work>) {
+        let shared = &self.inner.shared;
+        shared.asked.fetch_add(1, Ordering::Release);
+        let waiting = QUEUE - self.inner.queue.capacity();
+        shared.high_water.fetch_max(waiting as u64, Ordering::Relaxed);
+        self.permit.send(work);
+    }
+}
+
+impl Inner {
+    fn stop(&self) {
+        let Some(writer) = self.writer.lock().take() else { return };
+        self.shared.stop.store(true, Ordering::Release);
+        // Where there is no room for a nudge, the writer is awake anyway.
+        let _ = self.queue.try_send(Box::new(Nudge));
+        if writer.join().is_err() {
+            tracing::error!("the store's writer panicked: what was queued is lost");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
     }
 }

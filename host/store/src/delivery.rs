@@ -1,0 +1,166 @@
+//! The life of a delivery: which state may follow which, and what is counted on the way.
+
+use rusqlite::params;
+use switchhook_core::id::OutboxId;
+use switchhook_core::time::UnixMillis;
+
+use crate::error::StoreError;
+use crate::journal::{DeliveryEnd, DeliveryState};
+use crate::outbox::state_of;
+use crate::seal::{Table, Vault};
+use crate::store::Store;
+use crate::tag::to_sql_time;
+use crate::writer::Batch;
+
+impl Store {
+    /// A ready or unknown delivery is about to leave: one attempt more. Awaited: only then may it leave.
+    pub async fn arm(&self, id: OutboxId) -> Result<(), StoreError> {
+        self.write(move |batch| arm(batch, id)).await
+    }
+
+    /// An attempt has ended; `arm_next` arms another one in the same commit. Awaited. Fails with
+    /// [`StoreError::NextNotArmed`] where the end is kept and the next one may not leave.
+    pub async fn end_delivery(
+        &self,
+        id: OutboxId,
+        end: DeliveryEnd,
+        arm_next: Option<OutboxId>,
+    ) -> Result<(), StoreError> {
+        let end = SealedEnd::new(self.vault(), id, end, self.now());
+        let not_armed = self
+            .write(move |batch| {
+                end.apply(batch)?;
+                match arm_next.map(|next| arm(batch, next)) {
+                    Some(Err(StoreError::WrongState { id, state, .. })) => Ok(Some((id, state))),
+                    Some(Err(StoreError::NotFound { id })) => Ok(Some((id, "gone"))),
+                    Some(Err(error)) => Err(error),
+                    Some(Ok(())) | None => Ok(None),
+                }
+            })
+            .await?;
+        not_armed.map_or(Ok(()), |(id, state)| Err(StoreError::NextNotArmed { id, state }))
+    }
+
+    /// As [`Store::end_delivery`], ordered.
+    pub async fn end_delivery_later(&self, id: OutboxId, end: DeliveryEnd) {
+        let end = SealedEnd::new(self.vault(), id, end, self.now());
+        self.order("end of a delivery", move |batch| end.apply(batch)).await;
+    }
+
+    /// Puts a dead, parked or revoked delivery back to `ready`, its attempts counted anew.
+    pub async fn release_delivery(&self, id: OutboxId) -> Result<(), StoreError> {
+        self.write(move |batch| {
+            let (state, has_body) = state_of(batch, id)?;
+            if !matches!(state, DeliveryState::Dead | DeliveryState::Parked | DeliveryState::Revoked) {
+                return Err(wrong(id, state, "dead, parked or revoked"));
+            }
+            if !has_body {
+                return Err(StoreError::Erased { id: id.to_string() });
+            }
+            batch.execute(
+                "UPDATE outbox SET state = ?2, attempts = 0, not_before = 0, ended_at = NULL, reason = NULL WHERE id = ?1",
+                params![id.0, DeliveryState::Ready],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Gives up a delivery that is not leaving, and erases it.
+    pub async fn drop_delivery(&self, id: OutboxId) -> Result<(), StoreError> {
+        let now = to_sql_time(self.now());
+        self.write(move |batch| {
+            let (state, _) = state_of(batch, id)?;
+            if matches!(state, DeliveryState::Armed | DeliveryState::Sent | DeliveryState::Dropped) {
+                return Err(wrong(id, state, "ready, unknown, dead, parked or revoked"));
+            }
+            batch.execute(
+                "UPDATE outbox SET state = ?2, ended_at = ?3, body = NULL WHERE id = ?1",
+                params![id.0, DeliveryState::Dropped, now],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What follows a state; none where it can't end like that. Only what is leaving can have left; what waits can be given
+/// up, parked or revoked before it leaves.
+fn after(state: DeliveryState, end: &DeliveryEnd) -> Option<DeliveryState> {
+    let leaving = state == DeliveryState::Armed;
+    let waits = matches!(state, DeliveryState::Ready | DeliveryState::Unknown);
+    match end {
+        DeliveryEnd::Sent { .. } => leaving.then_some(DeliveryState::Sent),
+        DeliveryEnd::Retry { .. } => leaving.then_some(DeliveryState::Ready),
+        DeliveryEnd::Unknown { .. } => leaving.then_some(DeliveryState::Unknown),
+        DeliveryEnd::Dead { .. } => (leaving || waits).then_some(DeliveryState::Dead),
+        DeliveryEnd::Parked { .. } => (leaving || waits).then_some(DeliveryState::Parked),
+        DeliveryEnd::Revoked { .. } => (leaving || waits).then_some(DeliveryState::Revoked),
+    }
+}
+
+fn arm(batch: &Batch<'_>, id: OutboxId) -> Result<(), StoreError> {
+    let (state, _) = state_of(batch, id)?;
+    if !matches!(state, DeliveryState::Ready | DeliveryState::Unknown) {
+        return Err(wrong(id, state, "ready or unknown"));
+    }
+    let sql = "UPDATE outbox SET state = ?2, attempts = attempts + 1 WHERE id = ?1";
+    batch.execute(sql, params![id.0, DeliveryState::Armed]).map(drop)
+}
+
+fn wrong(id: OutboxId, state: DeliveryState, expected: &'static str) -> StoreError {
+    StoreError::WrongState { id: id.to_string(), state: state.as_str(), expected }
+}
+
+/// An end ready to be written.
+struct SealedEnd {
+    id: OutboxId,
+    end: DeliveryEnd,
+    reason: Option<Vec<u8>>,
+    provider_id: Option<Vec<u8>>,
+    not_before: i64,
+    now: i64,
+}
+
+impl SealedEnd {
+    fn new(vault: &Vault, id: OutboxId, end: DeliveryEnd, now: UnixMillis) -> Self {
+        let (reason, provider_id, at) = match &end {
+            DeliveryEnd::Sent { provider_id } => (None, provider_id.as_deref(), None),
+            DeliveryEnd::Retry { at, reason } | DeliveryEnd::Unknown { at, reason } => (Some(reason), None, Some(*at)),
+            DeliveryEnd::Dead { reason } | DeliveryEnd::Parked { reason } | DeliveryEnd::Revoked { reason } => {
+                (Some(reason), None, None)
+            }
+        };
+        let seal = |column, text: &str| vault.seal(Table::Outbox.cell(id.0, column), text.as_bytes());
+        Self {
+            id,
+            reason: reason.map(|text| seal("reason", text)),
+            provider_id: provider_id.map(|text| seal("provider_id", text)),
+            not_before: at.map_or(0, to_sql_time),
+            now: to_sql_time(now),
+            end,
+        }
+    }
+
+    fn apply(&self, batch: &Batch<'_>) -> Result<(), StoreError> {
+        let (state, _) = state_of(batch, self.id)?;
+        let next = after(state, &self.end).ok_or_else(|| wrong(self.id, state, "armed"))?;
+        let over = !matches!(next, DeliveryState::Ready | DeliveryState::Unknown);
+        let unknowns = i64::from(next == DeliveryState::Unknown);
+        batch
+            .execute(
+                "UPDATE outbox SET state = ?2, reason = ?3, provider_id = ?4, not_before = ?5,
+                 unknowns = unknowns + ?6, ended_at = ?7 WHERE id = ?1",
+                params![
+                    self.id.0,
+                    next,
+                    self.reason,
+                    self.provider_id,
+                    self.not_before,
+                    unknowns,
+                    over.then_some(self.now)
+                ],
+            )
+            .map(drop)
+    }
+}

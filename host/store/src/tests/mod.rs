@@ -1,0 +1,15 @@
+//! Cases named by behaviour; `support` has what they share.
+
+mod contacts;
+mod crash;
+mod deliveries;
+mod failure;
+mod keys;
+mod kv;
+mod ledger;
+mod messages;
+mod outcomes;
+mod purge;
+mod secrecy;
+mod support;
+mod timers;

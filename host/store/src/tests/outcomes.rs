@@ -1,0 +1,111 @@
+use switchhook_core::action::{Action, Outgoing};
+use switchhook_core::hook::{Speaker, Turn};
+use switchhook_core::time::UnixMillis;
+
+use super::support::*;
+use crate::*;
+
+fn turn(text: &str) -> Turn {
+    Turn { speaker: Speaker::Person, name: Some("Ada".to_owned()), text: text.to_owned(), at: UnixMillis(START) }
+}
+
+#[tokio::test]
+async fn an_outcome_is_kept_as_a_whole() {
+    let f = Fixture::new();
+    let (first, second) = (f.accept("1", "one").await, f.accept("2", "two").await);
+    let outcome = Outcome {
+        messages: vec![first, second],
+        deliveries: vec![delivery("a", true), delivery("b", false), delivery("c", false)],
+        kv: vec![kv("seen", KvChange::Increment(2))],
+        turns: vec![(conversation(), turn("one")), (conversation(), turn("two"))],
+        trace: Some(b"who decided what".to_vec()),
+        ..done(first)
+    };
+    let ids = f.store.commit_outcome(outcome).await.unwrap();
+    assert!(ids.is_sorted() && ids.len() == 3, "{ids:?}");
+    let (f, recovered) = f.reopen();
+    assert_eq!(recovered.waiting, 0);
+    for id in [first, second] {
+        let stored = f.store.load(id).await.unwrap().unwrap();
+        assert_eq!(stored.state, InboxState::Done);
+        assert!(stored.message.is_some(), "kept for a while, to be explained");
+        assert_eq!(f.store.trace(id).await.unwrap().unwrap(), b"who decided what");
+    }
+    let texts: Vec<_> = f.store.deliveries_of(second).await.unwrap().into_iter().map(|d| (d.id, d.action)).collect();
+    let expect = ["a", "b", "c"].map(|text| Some(Action::Send(Outgoing::text(text))));
+    assert_eq!(texts, ids.iter().copied().zip(expect).collect::<Vec<_>>());
+    assert_eq!(f.store.kv_get(&chat_scope(), "seen").await.unwrap().unwrap(), b"2");
+    assert_eq!(f.store.history(&conversation(), 9, 999).await.unwrap(), [turn("one"), turn("two")]);
+}
+
+#[tokio::test]
+async fn nothing_of_an_outcome_is_kept_where_one_message_is_decided_already() {
+    let f = Fixture::new();
+    let (first, second) = (f.accept("1", "one").await, f.accept("2", "two").await);
+    f.store.commit_outcome(done(second)).await.unwrap();
+    let outcome = Outcome {
+        messages: vec![first, second],
+        deliveries: vec![delivery("a", true)],
+        kv: vec![kv("seen", KvChange::Increment(2))],
+        turns: vec![(conversation(), turn("one"))],
+        ..done(first)
+    };
+    let error = f.store.commit_outcome(outcome.clone()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::NotPending { id } if *id == second.to_string()), "{error}");
+    assert_eq!(f.store.load(first).await.unwrap().unwrap().state, InboxState::Pending);
+    assert_eq!(f.store.backlog(&account()), 1);
+    assert!(f.store.deliveries(&account()).await.unwrap().is_empty());
+    assert!(f.store.list_deliveries(&[DeliveryState::Armed], 9).await.unwrap().is_empty());
+    assert!(f.store.kv_get(&chat_scope(), "seen").await.unwrap().is_none());
+    assert!(f.store.history(&conversation(), 9, 999).await.unwrap().is_empty());
+    f.store.commit_outcome(Outcome { messages: vec![first], ..outcome }).await.unwrap();
+    assert_eq!(f.store.kv_get(&chat_scope(), "seen").await.unwrap().unwrap(), b"2");
+}
+
+#[tokio::test]
+async fn a_denial_erases_the_text_and_keeps_the_reason() {
+    let f = Fixture::new();
+    let id = f.accept("1", "secret").await;
+    let outcome = Outcome {
+        state: InboxState::Denied,
+        reason: Some("not on the list".to_owned()),
+        erase: true,
+        trace: Some(b"allowlist: deny".to_vec()),
+        ..done(id)
+    };
+    f.store.commit_outcome(outcome).await.unwrap();
+    let denied = f.store.load(id).await.unwrap().unwrap();
+    assert_eq!((denied.state, denied.message), (InboxState::Denied, None));
+    assert_eq!(denied.reason.as_deref(), Some("not on the list"));
+    assert_eq!(f.store.trace(id).await.unwrap().unwrap(), b"allowlist: deny");
+}
+
+#[tokio::test]
+async fn history_is_bounded_in_turns_and_bytes() {
+    let f = Fixture::new();
+    let id = f.accept("1", "x").await;
+    let turns = ["aaaa", "bbb", "cc", "d"].map(|text| (conversation(), turn(text))).to_vec();
+    f.store.commit_outcome(Outcome { turns, ..done(id) }).await.unwrap();
+    let texts = async |turns, bytes| {
+        let found = f.store.history(&conversation(), turns, bytes).await.unwrap();
+        found.into_iter().map(|turn| turn.text).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(9, 99).await, ["aaaa", "bbb", "cc", "d"]);
+    assert_eq!(texts(2, 99).await, ["cc", "d"]);
+    assert_eq!(texts(9, 6).await, ["bbb", "cc", "d"]);
+    assert_eq!(texts(9, 5).await, ["cc", "d"]);
+    assert!(texts(0, 99).await.is_empty());
+    let other = switchhook_core::message::Conversation { thread: Some("t".to_owned()), ..conversation() };
+    assert!(f.store.history(&other, 9, 99).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_new_conversation_forgets_before_it_remembers() {
+    let f = Fixture::new();
+    let (first, second) = (f.accept("1", "x").await, f.accept("2", "/new").await);
+    let turns = vec![(conversation(), turn("old"))];
+    f.store.commit_outcome(Outcome { turns, ..done(first) }).await.unwrap();
+    let outcome = Outcome { forget: vec![conversation()], turns: vec![(conversation(), turn("new"))], ..done(second) };
+    f.store.commit_outcome(outcome).await.unwrap();
+    assert_eq!(f.store.history(&conversation(), 9, 99).await.unwrap(), [turn("new")]);
+}

@@ -1,0 +1,233 @@
+//! The one thread that writes: it takes everything that waits, runs it in one transaction, and answers when it is on disk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rusqlite::{CachedStatement, Connection, Params};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::StoreError;
+use crate::failpoint::edge;
+use crate::folder::Folder;
+use crate::memory::{Effect, Memory};
+
+/// Writes that may wait. Whoever comes after that waits for room.
+pub(crate) const QUEUE: usize = 1024;
+
+/// A write in the queue. `run` may be skipped where the transaction could not even begin; `finish` is always called,
+/// with what became of the commit.
+pub(crate) trait Work: Send {
+    fn run(&mut self, batch: &mut Batch<'_>);
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+/// The transaction that several writes share.
+pub(crate) struct Batch<'a> {
+    conn: &'a Connection,
+    effects: Vec<Effect>,
+    pub(crate) memory: &'a Memory,
+    /// Why the transaction as a whole is lost.
+    broken: Option<StoreError>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn conn(&self) -> &'a Connection {
+        self.conn
+    }
+    pub(crate) fn sql(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
+        Ok(self.conn.prepare_cached(sql)?)
+    }
+    pub(crate) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+        Ok(self.sql(sql)?.execute(params)?)
+    }
+    /// What memory must learn once the commit is on disk.
+    pub(crate) fn note(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+    /// Runs one write so that it happens as a whole or not at all, whatever becomes of the others.
+    pub(crate) fn whole<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let noted = self.effects.len();
+        let result = self.execute("SAVEPOINT op", []).and_then(|_| work(self));
+        let closed = match &result {
+            Ok(_) => self.execute("RELEASE op", []),
+            Err(_) => self.execute("ROLLBACK TO op", []).and_then(|_| self.execute("RELEASE op", [])),
+        };
+        if let Err(error) = closed.map_err(|closing| result.as_ref().err().cloned().unwrap_or(closing)) {
+            // A full disk, for one, rolls the whole transaction back, and the savepoint with it.
+            self.effects.truncate(noted);
+            self.broken = Some(error.clone());
+            return Err(error);
+        }
+        if result.is_err() {
+            self.effects.truncate(noted);
+        }
+        result
+    }
+}
+
+/// A write that somebody waits for.
+pub(crate) struct Awaited<T, F> {
+    pub(crate) work: Option<F>,
+    pub(crate) result: Option<Result<T, StoreError>>,
+    pub(crate) answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send> Work for Awaited<T, F> {
+    fn run(&mut self, batch: &mut Batch<'_>) {
+        if let Some(work) = self.work.take() {
+            self.result = Some(batch.whole(work));
+        }
+    }
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        let Self { result, answer, .. } = *self;
+        // Whoever asked may have gone; the write is done all the same.
+        let _ = answer.send(commit.and_then(|()| result.unwrap_or(Err(StoreError::Closed))));
+    }
+}
+
+/// A write that nobody waits for; `end` is told what became of it.
+pub(crate) struct Ordered<F, E> {
+    pub(crate) name: &'static str,
+    pub(crate) work: Option<F>,
+    pub(crate) result: Result<(), StoreError>,
+    pub(crate) end: E,
+}
+
+impl<F, E> Work for Ordered<F, E>
+where
+    F: FnOnce(&mut Batch<'_>) -> Result<(), StoreError> + Send,
+    E: FnOnce(Result<(), StoreError>) + Send,
+{
+    fn run(&mut self, batch: &mut Batch<'_>) {
+        if let Some(work) = self.work.take() {
+            self.result = batch.whole(work);
+        }
+    }
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        let result = commit.and(self.result);
+        if let Err(error) = &result {
+            tracing::error!(write = self.name, %error, "a write is lost");
+        }
+        (self.end)(result);
+    }
+}
+
+/// A read for which the order of the queue matters, or that may use no other connection. Answered at once.
+pub(crate) struct Reading<F> {
+    pub(crate) read: Option<F>,
+}
+
+impl<F: FnOnce(Result<&Connection, StoreError>) + Send> Work for Reading<F> {
+    fn run(&mut self, batch: &mut Batch<'_>) {
+        if let Some(read) = self.read.take() {
+            read(Ok(batch.conn()));
+        }
+    }
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        if let (Some(read), Err(error)) = (self.read, commit) {
+            read(Err(error));
+        }
+    }
+}
+
+/// Wakes the writer, so that it sees that it is to stop.
+pub(crate) struct Nudge;
+
+impl Work for Nudge {
+    fn run(&mut self, _batch: &mut Batch<'_>) {}
+    fn finish(self: Box<Self>, _commit: Result<(), StoreError>) {}
+}
+
+/// What the writer and the store share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) memory: Memory,
+    pub(crate) stop: AtomicBool,
+    pub(crate) commits: AtomicU64,
+    pub(crate) failed_commits: AtomicU64,
+    /// Writes that were asked for, and those that are over: equal means that nothing waits.
+    pub(crate) asked: AtomicU64,
+    pub(crate) over: AtomicU64,
+    pub(crate) high_water: AtomicU64,
+}
+
+pub(crate) struct Writer {
+    pub(crate) conn: Connection,
+    pub(crate) shared: Arc<Shared>,
+    /// Held until the last commit is done.
+    pub(crate) folder: Folder,
+}
+
+impl Writer {
+    /// Works until told to stop, then does what waits, and ends.
+    pub(crate) fn run(self, mut queue: mpsc::Receiver<Box<dyn Work>>) {
+        while let Some(first) = queue.blocking_recv() {
+            self.commit(gather(first, &mut queue));
+            if self.shared.stop.load(Ordering::Acquire) {
+                queue.close();
+                while let Ok(first) = queue.try_recv() {
+                    self.commit(gather(first, &mut queue));
+                }
+                break;
+            }
+        }
+        let Self { conn, folder, .. } = self;
+        if let Err((_, error)) = conn.close() {
+            tracing::warn!(%error, "the journal did not close cleanly; nothing is lost");
+        }
+        drop(folder);
+    }
+
+    fn commit(&self, mut works: Vec<Box<dyn Work>>) {
+        let result = self.transact(&mut works);
+        let count = works.len() as u64;
+        match &result {
+            Ok(_) => self.shared.commits.fetch_add(1, Ordering::Relaxed),
+            Err(error) => {
+                tracing::error!(%error, writes = count, "a commit failed");
+                self.shared.failed_commits.fetch_add(1, Ordering::Relaxed)
+            }
+        };
+        let result = result.map(|effects| effects.into_iter().for_each(|e| self.shared.memory.apply(e)));
+        self.shared.over.fetch_add(count, Ordering::Release);
+        for work in works {
+            work.finish(result.clone());
+        }
+    }
+
+    fn transact(&self, works: &mut [Box<dyn Work>]) -> Result<Vec<Effect>, StoreError> {
+        let conn = &self.conn;
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut batch = Batch { conn, effects: Vec::new(), memory: &self.shared.memory, broken: None };
+        for work in works {
+            work.run(&mut batch);
+            if let Some(error) = batch.broken {
+                return Err(self.roll_back(error));
+            }
+        }
+        edge("store.before_commit");
+        let effects = batch.effects;
+        conn.prepare_cached("COMMIT")?.execute([]).map_err(|error| self.roll_back(error.into()))?;
+        edge("store.after_commit");
+        Ok(effects)
+    }
+
+    fn roll_back(&self, error: StoreError) -> StoreError {
+        if !self.conn.is_autocommit()
+            && let Err(rolling) = self.conn.execute_batch("ROLLBACK")
+        {
+            tracing::error!(error = %rolling, "a transaction can't be rolled back");
+        }
+        error
+    }
+}
+
+fn gather(first: Box<dyn Work>, queue: &mut mpsc::Receiver<Box<dyn Work>>) -> Vec<Box<dyn Work>> {
+    let mut works = vec![first];
+    while works.len() < QUEUE
+        && let Ok(work) = queue.try_recv()
+    {
+        works.push(work);
+    }
+    works
+}
