@@ -34,7 +34,7 @@ pub(crate) enum Groups {
 
 pub(crate) fn parse(json: &str) -> Result<Settings, Vec<Problem>> {
     let settings: Settings = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
-        .map_err(|e| vec![Problem { path: pointer(e.path()), message: e.inner().to_string() }])?;
+        .map_err(|e| vec![Problem { path: pointer(e.path()), message: reason(e.inner()) }])?;
     match settings.notice.as_deref().map(str::trim) {
         Some("") => Err(vec![Problem {
             path: "/notice".into(),
@@ -42,6 +42,12 @@ pub(crate) fn parse(json: &str) -> Result<Settings, Vec<Problem>> {
         }]),
         _ => Ok(settings),
     }
+}
+
+/// Without the line and column of the JSON: whoever wrote the config never saw it.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
 }
 
 /// A JSON Pointer (RFC 6901) to where reading stopped.
@@ -86,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_problem_names_its_place() {
-        assert_eq!(problem(r#"{"groups":"some"}"#).0, "/groups");
+        let expected = ("/groups".to_owned(), "unknown variant `some`, expected `mention` or `all`".to_owned());
+        assert_eq!(problem(r#"{"groups":"some"}"#), expected);
         assert_eq!(problem(r#"{"notice":" "}"#).0, "/notice");
         let (path, message) = problem(r#"{"on_strangers":"deny"}"#);
         assert_eq!(path, "/on_strangers");

@@ -52,7 +52,7 @@ impl Default for Settings {
 
 pub(crate) fn parse(json: &str) -> Result<Settings, Vec<Problem>> {
     let settings: Settings = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
-        .map_err(|e| vec![Problem { path: pointer(e.path()), message: e.inner().to_string() }])?;
+        .map_err(|e| vec![Problem { path: pointer(e.path()), message: reason(e.inner()) }])?;
     let problems = settings.problems();
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
@@ -77,6 +77,12 @@ impl Settings {
         let failed = checks.into_iter().filter(|(failed, ..)| *failed);
         failed.map(|(_, path, message)| Problem { path, message }).collect()
     }
+}
+
+/// Without the line and column of the JSON: whoever wrote the config never saw it.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
 }
 
 /// A JSON Pointer (RFC 6901) to where reading stopped.

@@ -28,7 +28,7 @@ impl Default for Settings {
 
 pub(crate) fn parse(json: &str) -> Result<Settings, Vec<Problem>> {
     let mut settings: Settings = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
-        .map_err(|e| vec![problem(pointer(e.path()), e.inner().to_string())])?;
+        .map_err(|e| vec![problem(pointer(e.path()), reason(e.inner()))])?;
     let mut problems = Vec::new();
     if !is_name(&settings.prefix) {
         problems.push(problem("/prefix".into(), "must have no spaces, no `@`, and at least one character".into()));
@@ -67,6 +67,12 @@ fn is_name(text: &str) -> bool {
 
 fn problem(path: String, message: String) -> Problem {
     Problem { path, message }
+}
+
+/// Without the line and column of the JSON: whoever wrote the config never saw it.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
 }
 
 /// A JSON Pointer (RFC 6901) to where reading stopped.

@@ -24,7 +24,7 @@ impl Default for Settings {
 
 pub(crate) fn parse(json: &str) -> Result<Settings, Vec<Problem>> {
     let settings: Settings = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
-        .map_err(|e| vec![Problem { path: pointer(e.path()), message: e.inner().to_string() }])?;
+        .map_err(|e| vec![Problem { path: pointer(e.path()), message: reason(e.inner()) }])?;
     let texts = [("greeting", &settings.greeting), ("name", &settings.name), ("config_path", &settings.config_path)];
     let problems: Vec<_> = texts
         .into_iter()
@@ -32,6 +32,12 @@ pub(crate) fn parse(json: &str) -> Result<Settings, Vec<Problem>> {
         .map(|(name, _)| Problem { path: format!("/{name}"), message: "is empty; leave it out for the default".into() })
         .collect();
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// Without the line and column of the JSON: whoever wrote the config never saw it.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
 }
 
 /// A JSON Pointer (RFC 6901) to where reading stopped.

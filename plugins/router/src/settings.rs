@@ -46,7 +46,7 @@ pub(crate) enum Kind {
 
 pub(crate) fn parse(json: &str) -> Result<Settings, Vec<Problem>> {
     let settings: Settings = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
-        .map_err(|e| vec![problem(pointer(e.path()), e.inner().to_string())])?;
+        .map_err(|e| vec![problem(pointer(e.path()), reason(e.inner()))])?;
     let problems: Vec<_> = settings.rules.iter().enumerate().flat_map(|(i, rule)| empties(i, rule)).collect();
     let problems: Vec<_> = problems.into_iter().chain(unreachable(&settings.rules)).collect();
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
@@ -79,6 +79,12 @@ fn unreachable(rules: &[Rule]) -> Option<Problem> {
 
 fn problem(path: String, message: String) -> Problem {
     Problem { path, message }
+}
+
+/// Without the line and column of the JSON: whoever wrote the config never saw it.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
 }
 
 /// A JSON Pointer (RFC 6901) to where reading stopped.
