@@ -33,6 +33,12 @@ function keepingPlace(change) {
 }
 scroller.addEventListener("scroll", () => { if (atEnd()) $("newer").hidden = true; });
 $("newer").addEventListener("click", toEnd);
+// The field grows, a phone's keyboard opens: the end stays in sight.
+let height = scroller.clientHeight;
+new ResizeObserver(() => {
+  if (scroller.scrollHeight - scroller.scrollTop - height < 80) toEnd();
+  height = scroller.clientHeight;
+}).observe(scroller);
 
 // --- What is shown.
 
