@@ -172,6 +172,10 @@ impl Writer {
             }
         }
         let Self { conn, folder, .. } = self;
+        // By hand, since only the last connection to close would do it, and a reader may outlast this one.
+        if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            tracing::warn!(%error, "the log could not be folded into the journal; the next start does it");
+        }
         if let Err((_, error)) = conn.close() {
             tracing::warn!(%error, "the journal did not close cleanly; nothing is lost");
         }

@@ -26,6 +26,8 @@ async fn a_commit_that_fails_fails_everything_in_it_and_nothing_after_it() {
         let store = f.store.clone();
         async move { store.commit_outcome(Outcome { deliveries: vec![delivery("a", true)], ..done(earlier) }).await }
     });
+    // Lets the outcome be queued before what spoils the commit.
+    tokio::task::yield_now().await;
     sabotage(&f.store).await;
     first.release();
     second.started().await;
