@@ -1,0 +1,342 @@
+//! A pipeline on a workbench.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use switchhook_core::action::{Action, Outgoing};
+use switchhook_core::connector::{Abilities, Connector, ConnectorContext, ConnectorError, Delivery, DeliveryError, Receipt};
+use switchhook_core::hook::{Call, HookFailure, Next, Outcome, PolicyHook, PromptHook, ReplyHook, Verdict};
+use switchhook_core::id::{AccountId, ChannelName, Digest, GenerationNumber, InboxId, PluginName, RouteName};
+use switchhook_core::message::{Chat, ChatKind, Content, ContentKind, Inbound, Message, Party, Standing};
+use switchhook_core::model::{Completion, FinishReason, LanguageModel, ModelError, ModelRequest, PromptMessage, Role, Usage};
+use switchhook_core::person::PersonId;
+use switchhook_core::split::TextLimit;
+use switchhook_core::time::{Clock, SystemClock};
+use switchhook_pipeline::wiring::*;
+use switchhook_pipeline::{Carriers, Pipeline, PipelineParts};
+use switchhook_store::{Durability, InboxState, Keyring, MasterKey, Store, StoreOptions, StoredMessage};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+pub(crate) fn account() -> AccountId {
+    AccountId::new("test", "1")
+}
+
+/// A decision as a closure.
+pub(crate) type Decide = Box<dyn Fn(&Message) -> Result<Verdict, HookFailure> + Send + Sync>;
+
+struct ClosurePolicy(Decide);
+
+#[async_trait]
+impl PolicyHook for ClosurePolicy {
+    async fn decide(&self, call: Call, message: &Message) -> Result<Verdict, HookFailure> {
+        // Counts its calls, as a rate limiter would.
+        let _ = call.host.kv_increment(switchhook_core::hook::KvSpace::Chat, "asked", 1).await;
+        (self.0)(message)
+    }
+}
+
+pub(crate) type Handle = Box<dyn Fn(&Message) -> Result<Outcome, HookFailure> + Send + Sync>;
+
+struct ClosureReply(Handle);
+
+#[async_trait]
+impl ReplyHook for ClosureReply {
+    async fn handle(&self, call: Call, message: &Message) -> Result<Outcome, HookFailure> {
+        let _ = call.host.kv_increment(switchhook_core::hook::KvSpace::Chat, "handled", 1).await;
+        (self.0)(message)
+    }
+}
+
+/// Asks the model with all texts joined, and sends its answer.
+struct JoiningPrompt;
+
+#[async_trait]
+impl PromptHook for JoiningPrompt {
+    async fn compose(&self, _: Call, messages: &[Message]) -> Result<ModelRequest, HookFailure> {
+        let text = messages.iter().filter_map(Message::text).collect::<Vec<_>>().join("+");
+        let message = PromptMessage { role: Role::User, text, attachments: vec![], tool_calls: vec![], tool_call_id: None };
+        Ok(ModelRequest { messages: vec![message], ..ModelRequest::default() })
+    }
+    async fn read(&self, _: Call, _: &[u8], completion: &Completion) -> Result<Next, HookFailure> {
+        Ok(Next::Done(vec![Action::Send(Outgoing::text(completion.text.clone()))]))
+    }
+}
+
+/// A model that answers when it is let.
+pub(crate) struct GatedModel {
+    pub(crate) gate: Semaphore,
+    pub(crate) asked: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl LanguageModel for GatedModel {
+    async fn complete(&self, request: &ModelRequest) -> Result<Completion, ModelError> {
+        let text = request.messages[0].text.clone();
+        self.asked.lock().push(text.clone());
+        self.gate.acquire().await.expect("the gate stays").forget();
+        if text.contains("fail") {
+            return Err(ModelError::Unavailable { reason: "it was told to fail".into(), retry_after: None });
+        }
+        let (usage, finish) = (Usage::default(), FinishReason::Stop);
+        Ok(Completion { text: format!("re: {text}"), tool_calls: vec![], finish, model: "m".into(), usage })
+    }
+}
+
+/// What a delivery is answered with; `Ok` where the list is empty.
+type Answers = Mutex<Vec<Result<Receipt, DeliveryError>>>;
+
+pub(crate) struct Ledger {
+    pub(crate) sent: Mutex<Vec<(String, Action)>>,
+    pub(crate) answers: Answers,
+    /// Deliveries wait here while it has no permit.
+    pub(crate) gate: Semaphore,
+    pub(crate) idempotent: bool,
+}
+
+impl Ledger {
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let text = |(_, action): &(String, Action)| match action {
+            Action::Send(o) => Some(o.text.clone()),
+            _ => None,
+        };
+        self.sent.lock().iter().filter_map(text).collect()
+    }
+}
+
+#[async_trait]
+impl Connector for Ledger {
+    fn abilities(&self) -> Abilities {
+        Abilities { text: TextLimit::Bytes(20), idempotent_send: self.idempotent, typing_every: None, send_limits: None }
+    }
+    async fn run(&self, _: ConnectorContext) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+    async fn deliver(&self, delivery: &Delivery) -> Result<Receipt, DeliveryError> {
+        let _permit = self.gate.acquire().await.expect("the gate stays");
+        let answer = self.answers.lock().pop().unwrap_or_else(|| Ok(Receipt::default()));
+        if !matches!(answer, Err(DeliveryError::Retry { .. })) {
+            self.sent.lock().push((delivery.chat.clone(), delivery.action.clone()));
+        }
+        answer
+    }
+}
+
+struct OneCarrier(Arc<Ledger>);
+
+impl Carriers for OneCarrier {
+    fn connector(&self, _: &AccountId) -> Option<Arc<dyn Connector>> {
+        Some(self.0.clone())
+    }
+}
+
+/// What a bench is built with.
+pub(crate) struct Setup {
+    pub(crate) policies: Vec<Decide>,
+    pub(crate) replies: Vec<Handle>,
+    /// Further routes, each with one policy.
+    pub(crate) routes: Vec<(&'static str, Decide)>,
+    pub(crate) while_busy: WhileBusy,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) on_unknown: OnUnknown,
+    pub(crate) may_send_to: Vec<String>,
+    pub(crate) fingerprint: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            policies: vec![pass()],
+            replies: vec![],
+            routes: vec![],
+            while_busy: WhileBusy::Queue,
+            on_failure: OnFailure::Apologise,
+            on_unknown: OnUnknown::Resend,
+            may_send_to: vec![],
+            fingerprint: "one",
+        }
+    }
+}
+
+pub(crate) fn pass() -> Decide {
+    Box::new(|_| Ok(Verdict::Pass))
+}
+
+pub(crate) struct Bench {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) store: Store,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) model: Arc<GatedModel>,
+    written: AtomicUsize,
+    _folder: TempDir,
+}
+
+impl Bench {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (store, _) = Store::open(StoreOptions {
+            dir: folder.path().to_owned(),
+            keys: Keyring { current: MasterKey::from_bytes([7; 32]), old: Vec::new() },
+            durability: Durability::Process,
+            network_fs: Some(false),
+            clock: clock.clone(),
+        })
+        .expect("a store");
+        let gate = || Semaphore::new(Semaphore::MAX_PERMITS >> 1);
+        let ledger =
+            Arc::new(Ledger { sent: Mutex::default(), answers: Mutex::default(), gate: gate(), idempotent: false });
+        let model = Arc::new(GatedModel { gate: gate(), asked: Mutex::default() });
+        let carriers = Arc::new(OneCarrier(ledger.clone()));
+        let parts = PipelineParts { store: store.clone(), clock, carriers };
+        let pipeline = Pipeline::new(parts, wiring(1, setup, &ledger, &model));
+        Self { pipeline, store, ledger, model, written: AtomicUsize::new(0), _folder: folder }
+    }
+
+    /// Puts another generation in force.
+    pub(crate) fn publish(&self, setup: Setup) {
+        self.pipeline.publish(wiring(2, setup, &self.ledger, &self.model));
+    }
+
+    /// Nobody is answered by the model until `let_model`.
+    pub(crate) fn hold_model(&self) {
+        self.model.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) fn let_model(&self, answers: usize) {
+        self.model.gate.add_permits(answers);
+    }
+
+    pub(crate) fn hold_wire(&self) {
+        self.ledger.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) fn let_wire(&self) {
+        self.ledger.gate.add_permits(1000);
+    }
+
+    /// Somebody writes; the id in the journal is the count of messages so far.
+    pub(crate) async fn write(&self, from: &str, text: &str) -> InboxId {
+        let n = self.written.fetch_add(1, Ordering::SeqCst) + 1;
+        let inbound = inbound(from, text, n);
+        self.pipeline.inbox(&account()).accept(vec![inbound]).await.expect("it is accepted");
+        InboxId(n as i64)
+    }
+
+    pub(crate) async fn settled(&self, id: InboxId) -> StoredMessage {
+        until("the message is settled", async || {
+            let stored = self.store.load(id).await.expect("it can be read").expect("it is there");
+            (stored.state != InboxState::Pending).then_some(stored)
+        })
+        .await
+    }
+
+    pub(crate) async fn sent(&self, count: usize) -> Vec<String> {
+        until(&format!("{count} texts are sent"), async || {
+            let texts = self.ledger.texts();
+            (texts.len() >= count).then_some(texts)
+        })
+        .await
+    }
+
+    pub(crate) async fn asked(&self, count: usize) -> Vec<String> {
+        until(&format!("the model is asked {count} times"), async || {
+            let asked = self.model.asked.lock().clone();
+            (asked.len() >= count).then_some(asked)
+        })
+        .await
+    }
+}
+
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "still waiting: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+pub(crate) fn inbound(from: &str, text: &str, n: usize) -> Inbound {
+    let sender = Party { id: PersonId::new("t", from), aliases: vec![], name: None, standing: Standing::Unknown };
+    let message = Message {
+        id: format!("p{n}"),
+        channel: ChannelName::new("c").expect("a name"),
+        connector: "test".into(),
+        account: account(),
+        chat: Chat { id: format!("chat-{from}"), kind: ChatKind::Direct, title: None, thread: None },
+        sender,
+        content: Content::Text(text.into()),
+        attachments: vec![],
+        mentions_me: true,
+        quoted: None,
+        sent_at: SystemClock.now(),
+        extra: vec![],
+    };
+    Inbound { dedupe_key: format!("k{n}"), message, unresolved: None }
+}
+
+fn step<H: ?Sized>(name: &str, on_failure: OnFailure, hook: Arc<H>) -> Step<H> {
+    Step {
+        plugin: PluginName::new(name).expect("a name"),
+        digest: Digest::from_hex("00"),
+        content: BTreeSet::from([ContentKind::Text]),
+        on_failure,
+        kv_quota: 1 << 20,
+        hook,
+    }
+}
+
+fn wiring(number: u64, setup: Setup, ledger: &Ledger, model: &Arc<GatedModel>) -> Wiring {
+    let main = RouteName::new("main").expect("a name");
+    let on_failure = setup.on_failure;
+    let policy = |i: usize, decide: Decide| -> Step<dyn PolicyHook> {
+        step(&format!("policy{i}"), on_failure, Arc::new(ClosurePolicy(decide)) as Arc<dyn PolicyHook>)
+    };
+    let prompt = || {
+        let step = step("prompt", on_failure, Arc::new(JoiningPrompt) as Arc<dyn PromptHook>);
+        Some(PromptWiring { step, model: model.clone() })
+    };
+    let replies = setup.replies.into_iter().enumerate();
+    let replies = replies
+        .map(|(i, handle)| step(&format!("reply{i}"), on_failure, Arc::new(ClosureReply(handle)) as Arc<dyn ReplyHook>));
+    let mut routes = HashMap::new();
+    let policies = setup.policies.into_iter().enumerate().map(|(i, p)| policy(i, p)).collect();
+    let route = RouteWiring {
+        name: main.clone(),
+        policies,
+        replies: replies.collect(),
+        prompt: prompt(),
+        while_busy: setup.while_busy,
+    };
+    routes.insert(main.clone(), Arc::new(route));
+    for (i, (name, decide)) in setup.routes.into_iter().enumerate() {
+        let name = RouteName::new(name).expect("a name");
+        let policies = vec![policy(100 + i, decide)];
+        let route =
+            RouteWiring { name: name.clone(), policies, replies: vec![], prompt: prompt(), while_busy: WhileBusy::Queue };
+        routes.insert(name, Arc::new(route));
+    }
+    let channel = ChannelWiring {
+        name: ChannelName::new("c").expect("a name"),
+        account: account(),
+        id_prefix: "t",
+        route: main,
+        routes,
+        groups: Groups::default(),
+        may_send_to: setup.may_send_to,
+        denial_notice: DenialNotice::Silent,
+        on_unknown: setup.on_unknown,
+        limits: SendingPace::Vendor,
+        abilities: ledger.abilities(),
+        max_age: Duration::from_secs(3600),
+        fingerprint: setup.fingerprint.into(),
+    };
+    Wiring::new(GenerationNumber(number), [channel])
+}

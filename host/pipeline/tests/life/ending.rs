@@ -1,0 +1,91 @@
+//! How a message's work ends when plugins or models fail, and what a drain leaves behind.
+
+use std::time::Duration;
+
+use switchhook_core::hook::{HookFailure, Outcome};
+use switchhook_core::time::{Clock, SystemClock, UnixMillis};
+use switchhook_pipeline::wiring::OnFailure;
+use switchhook_store::InboxState;
+
+use crate::bench::{Bench, Handle, Setup, account, inbound};
+
+fn broken() -> Handle {
+    Box::new(|_| Err(HookFailure::Trap { detail: "boom".into() }))
+}
+
+#[tokio::test]
+async fn failing_reply_plugin_is_skipped_apologised_for_or_held() {
+    let bench = Bench::new(Setup { replies: vec![broken()], on_failure: OnFailure::Skip, ..Setup::default() });
+    bench.write("a", "hello").await;
+    assert_eq!(bench.sent(1).await, ["re: hello"]);
+    bench.publish(Setup { replies: vec![broken()], on_failure: OnFailure::Apologise, ..Setup::default() });
+    bench.write("a", "hello").await;
+    assert!(bench.sent(2).await[1].starts_with("Sorry"));
+    bench.publish(Setup { replies: vec![broken()], on_failure: OnFailure::Hold, ..Setup::default() });
+    let id = bench.write("a", "hello").await;
+    assert_eq!(bench.settled(id).await.state, InboxState::Dead);
+}
+
+#[tokio::test]
+async fn failing_model_is_apologised_for() {
+    let bench = Bench::new(Setup::default());
+    bench.write("a", "please fail").await;
+    assert!(bench.sent(1).await[0].starts_with("Sorry"));
+}
+
+#[tokio::test]
+async fn redelivery_is_a_success_and_is_answered_once() {
+    let bench = Bench::new(Setup::default());
+    let inbox = bench.pipeline.inbox(&account());
+    let message = inbound("a", "hello", 1);
+    inbox.accept(vec![message.clone()]).await.expect("accepted");
+    inbox.accept(vec![message]).await.expect("a redelivery is a success");
+    inbox.accept(vec![inbound("a", "after", 2)]).await.expect("accepted");
+    assert_eq!(bench.sent(2).await, ["re: hello", "re: after"]);
+}
+
+#[tokio::test]
+async fn old_message_is_not_answered() {
+    let bench = Bench::new(Setup::default());
+    let mut message = inbound("a", "hello", 1);
+    message.message.sent_at = UnixMillis(SystemClock.now().0 - Duration::from_secs(7200).as_millis() as u64);
+    bench.pipeline.inbox(&account()).accept(vec![message]).await.expect("accepted");
+    assert_eq!(bench.settled(switchhook_core::id::InboxId(1)).await.state, InboxState::Expired);
+    assert!(bench.ledger.texts().is_empty());
+}
+
+#[tokio::test]
+async fn content_nobody_wants_is_settled_silently() {
+    let bench = Bench::new(Setup { replies: vec![Box::new(|_| Ok(Outcome::Pass))], ..Setup::default() });
+    let mut message = inbound("a", "", 1);
+    message.message.content =
+        switchhook_core::message::Content::Reaction { message_id: "p0".into(), emoji: Some("x".into()) };
+    bench.pipeline.inbox(&account()).accept(vec![message]).await.expect("accepted");
+    assert_eq!(bench.settled(switchhook_core::id::InboxId(1)).await.state, InboxState::Done);
+    assert!(bench.model.asked.lock().is_empty());
+}
+
+/// What a drain does not finish stays pending, and is named.
+#[tokio::test]
+async fn drain_names_what_it_did_not_finish() {
+    let bench = Bench::new(Setup::default());
+    bench.hold_model();
+    let id = bench.write("a", "slow").await;
+    bench.asked(1).await;
+    let stragglers = bench.pipeline.drain(Duration::from_millis(50)).await;
+    assert_eq!(stragglers.len(), 1, "{stragglers:?}");
+    let stored = bench.store.load(id).await.expect("readable").expect("there");
+    assert_eq!(stored.state, InboxState::Pending);
+}
+
+/// What a run left behind is taken up by the next.
+#[tokio::test]
+async fn resumed_message_is_answered() {
+    let bench = Bench::new(Setup::default());
+    let message = inbound("a", "left behind", 1);
+    let new = switchhook_store::NewMessage { dedupe_key: message.dedupe_key, message: message.message, unresolved: None };
+    let accepting = bench.store.accept(vec![new]).await;
+    accepting.durable.await.expect("answered").expect("committed");
+    bench.pipeline.resume(&[account()]).await.expect("resumed");
+    assert_eq!(bench.sent(1).await, ["re: left behind"]);
+}

@@ -1,0 +1,8 @@
+//! The life of a message, with hooks made of closures, a real journal and a connector that writes down what it carries.
+
+mod bench;
+
+mod busy;
+mod deciding;
+mod delivering;
+mod ending;
