@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 use serde::{Deserialize, Serialize};
 use switchhook_core::id::Digest;
 
 use crate::digest::Hasher;
+use crate::excerpt::Excerpt;
 
 /// Something wrong with the config, and where.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct Problem {
     pub(crate) span: Range<usize>,
     /// The text, with the secrets that stood in it masked.
     #[serde(skip)]
-    pub(crate) source: Option<Arc<NamedSource<String>>>,
+    pub(crate) source: Option<Arc<Excerpt>>,
 }
 
 impl Problem {
@@ -123,7 +124,7 @@ impl ConfigErrors {
             Color::Always => GraphicalTheme::unicode(),
         };
         let handler =
-            GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(0).with_links(false);
+            GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1).with_links(false);
         let mut out = String::new();
         for problem in self.problems.iter().take(RENDERED) {
             // Writing to a string can't fail; what miette can't draw is still said.

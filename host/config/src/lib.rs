@@ -4,10 +4,10 @@
 //! does), opens a connection or changes a file.
 #![forbid(unsafe_code)]
 
-mod compare;
 mod config;
 mod digest;
 mod error;
+mod excerpt;
 mod locate;
 mod plan;
 mod schema;
@@ -23,3 +23,8 @@ pub use schema::schema;
 pub use sources::{Kinds, ProcessSecrets, SecretSource, Sources};
 pub use validate::{load, validate};
 pub use watch::{WatchError, WatchOptions, Watcher};
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod fakes;

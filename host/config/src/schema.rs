@@ -131,3 +131,38 @@ fn kind_key(key: &KeySpec) -> Value {
         KeyType::SecretTable => json!({"type": "object", "additionalProperties": secret()}),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::{WHOLE, World};
+
+    fn accepts(text: &str) -> bool {
+        let schema = schema(World::new().kinds());
+        let value: Value = toml::from_str(text).unwrap();
+        jsonschema::validator_for(&schema).unwrap().is_valid(&value)
+    }
+
+    #[test]
+    fn a_sound_config_fits() {
+        assert!(accepts(WHOLE));
+        assert!(accepts(""));
+    }
+
+    #[test]
+    fn what_the_reader_refuses_does_not_fit() {
+        for (from, to) in [
+            ("[host]", "[hots]"),
+            ("data_dir = \"data\"", "data_dir = 1"),
+            ("token = { env = \"TOKEN\" }", "token = \"literal\""),
+            ("token = { env = \"TOKEN\" }", "token = { env = \"A\", file = \"b\" }"),
+            ("token = { env = \"TOKEN\" }", ""),
+            ("kind = \"telegram\"", "kind = \"web\""),
+            ("route = \"personal\"", ""),
+            ("[groups.family]", "[groups.\"two words\"]"),
+        ] {
+            assert!(WHOLE.contains(from), "{from}");
+            assert!(!accepts(&WHOLE.replacen(from, to, 1)), "{from} → {to}");
+        }
+    }
+}

@@ -95,8 +95,8 @@ impl<'a> Context<'a> {
         let known = declared.names(what);
         if !known.contains(text) {
             let section = what.section();
-            let help = suggest::help(text, known.iter().map(String::as_str))
-                .unwrap_or_else(|| format!("add `[{section}.{text}]`"));
+            let add = || format!("add `[{section}.{text}]`");
+            let help = suggest::help(text, declared.suggestions(what)).unwrap_or_else(add);
             self.report.add(&node.place, format!("there is no {} `{text}`", what.noun()), Some(help));
             return None;
         }
@@ -134,7 +134,11 @@ impl What {
 }
 
 /// The names that the config declares, sound or not: a name is not dangling because what it names has an error.
-pub(crate) struct Declared(BTreeMap<What, BTreeSet<String>>);
+pub(crate) struct Declared {
+    names: BTreeMap<What, BTreeSet<String>>,
+    /// Plugins that a route can name without declaring them, as far as they are known.
+    builtins: BTreeSet<String>,
+}
 
 impl Declared {
     pub(crate) fn of(root: &Node<'_>) -> Self {
@@ -142,12 +146,23 @@ impl Declared {
             let entries = root.get(what.section()).map(|section| section.entries()).unwrap_or_default();
             (what, entries.into_iter().map(|(name, _)| name.to_owned()).collect())
         };
-        Self([What::Plugin, What::Group, What::Model, What::Route].map(names).into())
+        let names = [What::Plugin, What::Group, What::Model, What::Route].map(names).into();
+        Self { names, builtins: BTreeSet::new() }
     }
     pub(crate) fn names(&self, what: What) -> &BTreeSet<String> {
-        &self.0[&what]
+        &self.names[&what]
     }
     pub(crate) fn add(&mut self, what: What, name: &str) {
-        self.0.entry(what).or_default().insert(name.to_owned());
+        self.names.entry(what).or_default().insert(name.to_owned());
+    }
+    /// Takes note of the names in a list of builtin plugins, as an error of the catalogue has it.
+    pub(crate) fn builtins(&mut self, listed: &str) {
+        let names = listed.split(|c: char| c == ',' || c == '`' || c.is_whitespace());
+        self.builtins.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
+    }
+    /// What may have been meant by a name that is not there.
+    fn suggestions(&self, what: What) -> impl Iterator<Item = &str> {
+        let builtins = (what == What::Plugin).then_some(&self.builtins);
+        self.names[&what].iter().chain(builtins.into_iter().flatten()).map(String::as_str)
     }
 }

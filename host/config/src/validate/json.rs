@@ -58,15 +58,15 @@ fn lay(below: &mut Value, above: Value) {
 }
 
 /// Where a JSON Pointer leads in the file.
-pub(crate) enum Found {
+pub(crate) enum Found<'t> {
     /// To this value.
-    There(Place),
+    There(Node<'t>),
     /// Not all the way; this is the last value on it.
     Towards(Place),
 }
 
 /// Follows a JSON Pointer such as `/tools/0/name`.
-pub(crate) fn find(node: &Node<'_>, pointer: &str) -> Found {
+pub(crate) fn find<'t>(node: &Node<'t>, pointer: &str) -> Found<'t> {
     let mut node = node.clone();
     for segment in pointer.split('/').skip(1) {
         let name = segment.replace("~1", "/").replace("~0", "~");
@@ -77,7 +77,7 @@ pub(crate) fn find(node: &Node<'_>, pointer: &str) -> Found {
             None => return Found::Towards(node.name_place()),
         }
     }
-    Found::There(node.place)
+    Found::There(node)
 }
 
 #[cfg(test)]

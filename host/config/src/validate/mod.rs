@@ -117,3 +117,6 @@ impl Sections<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,12 +121,11 @@ fn grants(cx: &mut Context<'_>, table: &Table<'_>) -> Grants {
     let table = table.get("grants").and_then(|node| node.table(&mut cx.report, keys::GRANTS));
     let Some(table) = table else { return grants };
     for (node, text) in table.texts(&mut cx.report, "http") {
-        if models::is_origin(text) {
-            grants.http.push(text.trim_end_matches('/').to_owned());
-        } else {
+        if !models::is_origin(text) {
             let help = "write scheme and host and nothing more, as in \"https://api.example.com\"";
             cx.report.add(&node.place, format!("\"{text}\" is no host"), Some(help.to_owned()));
         }
+        grants.http.push(text.trim_end_matches('/').to_owned());
     }
     grants.kv = table.size(&mut cx.report, "kv").unwrap_or(KV);
     grants.attachments = table.flag(&mut cx.report, "attachments").unwrap_or(false);
@@ -183,8 +182,19 @@ pub(crate) fn add_builtins<'t>(
         };
         let Ok(name) = PluginName::new(text) else { continue };
         let source = PluginSource::Builtin(text.to_owned());
-        // One that does not exist is a dangling name, and is reported where routes are read.
-        let Ok(description) = cx.sources.catalogue.describe(&source) else { continue };
+        let description = match cx.sources.catalogue.describe(&source) {
+            Ok(description) => description,
+            // A dangling name, reported where routes are read.
+            Err(CatalogueError::NoSuchBuiltin { known, .. }) => {
+                declared.builtins(&known);
+                continue;
+            }
+            Err(error) => {
+                cx.report.add(&node.place, error.to_string(), Some(remedy(&error).to_owned()));
+                declared.add(What::Plugin, text);
+                continue;
+            }
+        };
         cx.input(format!("plugin {source}"), description.digest.as_str().as_bytes());
         declared.add(What::Plugin, text);
         plugins.insert(name, builtin(cx, &node, source, description));

@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use miette::NamedSource;
-
 use super::mask;
 use crate::error::Problem;
+use crate::excerpt::Excerpt;
 
 /// A place in the text, and the key that stands there in dotted form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +42,18 @@ impl Report {
         self.findings.is_empty()
     }
 
+    /// How many findings there are: what was read between two equal counts is sound.
+    pub(crate) fn count(&self) -> usize {
+        self.findings.len()
+    }
+
     /// The problems in the order of the text, each once.
     pub(crate) fn finish(mut self, text: &str, path: &Path) -> Vec<Problem> {
-        let source = Arc::new(NamedSource::new(path.display().to_string(), mask::masked(text, &self.masks)));
+        let source = Arc::new(Excerpt::new(path.display().to_string(), mask::masked(text, &self.masks)));
         self.findings.sort_by_key(|f| f.place.span.start);
         let mut problems: Vec<Problem> = Vec::with_capacity(self.findings.len());
         for Finding { place, message, help } in self.findings {
-            if problems.iter().rev().take(8).any(|p| p.span == place.span && p.message == message) {
+            if problems.iter().rev().take(8).any(|p| p.span.start == place.span.start && p.message == message) {
                 continue;
             }
             let (line, column) = position(text, place.span.start);
@@ -59,12 +63,21 @@ impl Report {
                 line,
                 column,
                 key: place.key,
-                span: place.span,
+                span: first_line(text, place.span),
                 source: Some(source.clone()),
             });
         }
         problems
     }
+}
+
+/// The part of a place that a caret can underline: of a long value its beginning.
+fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
+    const LONGEST: usize = 80;
+    let value = text.get(span.clone()).unwrap_or_default();
+    let length = value.find(['\n', '\r']).unwrap_or(value.len()).min(value.floor_char_boundary(LONGEST));
+    let start = text.floor_char_boundary(span.start.min(text.len()));
+    start..start + length
 }
 
 /// Line and column, both from 1, of a byte.

@@ -13,7 +13,7 @@ use crate::config::{RouteConfig, WhileBusy};
 
 pub(crate) struct ReadRoute {
     pub(crate) config: RouteConfig,
-    /// Whether something of it was reported: then it is no evidence against a channel.
+    /// Whether nothing of it was reported: else it is no evidence against a channel.
     pub(crate) whole: bool,
 }
 
@@ -25,6 +25,7 @@ pub(crate) fn read(cx: &mut Context<'_>, root: &Node<'_>, declared: &Declared, p
 }
 
 fn route(cx: &mut Context<'_>, node: &Node<'_>, declared: &Declared, plugins: &Plugins<'_>) -> Option<ReadRoute> {
+    let before = cx.report.count();
     let table = node.table(&mut cx.report, keys::ROUTE)?;
     let policies = list(cx, &table, "policies", HookKind::Policy, declared, plugins);
     let replies = list(cx, &table, "replies", HookKind::Reply, declared, plugins);
@@ -43,12 +44,11 @@ fn route(cx: &mut Context<'_>, node: &Node<'_>, declared: &Declared, plugins: &P
         }
         _ => {}
     }
-    let count = |key: &str| table.get(key).map_or(0, |node| node.elements().len());
-    let whole = policies.len() == count("policies")
-        && replies.len() == count("replies")
-        && prompt.is_some() == prompt_node.is_some();
     let while_busy = table.choice(&mut cx.report, "while_busy").unwrap_or(WhileBusy::Queue);
-    Some(ReadRoute { config: RouteConfig { policies, replies, prompt, model, while_busy }, whole })
+    Some(ReadRoute {
+        config: RouteConfig { policies, replies, prompt, model, while_busy },
+        whole: cx.report.count() == before,
+    })
 }
 
 fn list(
@@ -79,8 +79,9 @@ fn plugin(
     plugins: &Plugins<'_>,
 ) -> Option<PluginName> {
     let name: PluginName = cx.reference(node, What::Plugin, declared)?;
-    let description = &plugins.get(&name)?.config.as_ref()?.description;
-    if description.kind != kind {
+    let described = plugins.get(&name).and_then(|read| read.config.as_ref()).map(|config| &config.description);
+    // One that could not be described was reported where it is declared.
+    if let Some(description) = described.filter(|description| description.kind != kind) {
         let place = |kind| match kind {
             HookKind::Policy => "`policies`",
             HookKind::Reply => "`replies`",

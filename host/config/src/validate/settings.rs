@@ -124,7 +124,7 @@ struct Settings<'a, 't> {
     candidate: &'a Candidate<'t>,
 }
 
-impl Settings<'_, '_> {
+impl<'t> Settings<'_, 't> {
     fn sized(&self, cx: &mut Context<'_>) -> bool {
         let size = self.candidate.value.to_string().len();
         if size > MAX_SETTINGS {
@@ -158,7 +158,7 @@ impl Settings<'_, '_> {
         if let ValidationErrorKind::AdditionalProperties { unexpected } = &error.kind {
             for key in unexpected {
                 let escaped = key.replace('~', "~0").replace('/', "~1");
-                let place = self.place(&format!("{pointer}/{escaped}"));
+                let place = self.place_of(&format!("{pointer}/{escaped}"), Node::name_place);
                 let help = suggest::help(key, self.siblings(error).iter().map(String::as_str));
                 cx.report.add(&place, format!("the plugin `{}` has no setting `{key}`", self.name), help);
             }
@@ -198,9 +198,13 @@ impl Settings<'_, '_> {
 
     /// Where a setting stands: in the channel's layer or in the plugin's own, else the nearest place above it.
     fn place(&self, pointer: &str) -> Place {
-        let found: Vec<Found> = self.candidate.layers.iter().map(|layer| json::find(layer, pointer)).collect();
+        self.place_of(pointer, |node| node.place.clone())
+    }
+
+    fn place_of(&self, pointer: &str, of: impl Fn(&Node<'t>) -> Place) -> Place {
+        let found: Vec<Found<'t>> = self.candidate.layers.iter().map(|layer| json::find(layer, pointer)).collect();
         let there = found.iter().find_map(|found| match found {
-            Found::There(place) => Some(place.clone()),
+            Found::There(node) => Some(of(node)),
             Found::Towards(_) => None,
         });
         let towards = found.into_iter().find_map(|found| match found {

@@ -6,6 +6,7 @@ pub(crate) fn help<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) ->
     match nearest(wrong, &known) {
         Some(name) => Some(format!("did you mean `{name}`?")),
         None if known.is_empty() || known.len() > LISTED => None,
+        None if known.len() == 1 => Some(format!("there is only {}", list(&known))),
         None => Some(format!("there are {}", list(&known))),
     }
 }
@@ -36,6 +37,7 @@ mod tests {
         assert_eq!(help("polices", known).unwrap(), "did you mean `policies`?");
         assert_eq!(help("Prompt", known).unwrap(), "did you mean `prompt`?");
         assert_eq!(help("xyz", known).unwrap(), "there are `policies`, `prompt`, `model`");
+        assert_eq!(help("xyz", ["a"]).unwrap(), "there is only `a`");
         assert_eq!(help("xyz", []), None);
     }
 }

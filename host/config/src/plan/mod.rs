@@ -1,11 +1,12 @@
 //! The difference of two configs, as steps. Pure: nothing is started or stopped here.
 
+mod compare;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare;
 use crate::config::{ChannelConfig, Config};
 
 /// What is done about one thing that the config names.
@@ -178,3 +179,6 @@ fn channel(old: &ChannelConfig, new: &ChannelConfig) -> (Step, Vec<String>) {
     let step = if old.identity == new.identity { Step::Update } else { Step::Restart };
     (step, compare::channel(old, new))
 }
+
+#[cfg(test)]
+mod tests;
