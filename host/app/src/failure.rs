@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use miette::Diagnostic;
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use switchhook_config::{Color, ConfigErrors, LocateError};
 use switchhook_core::catalogue::CatalogueError;
 use switchhook_plugin::CompileError;
@@ -69,9 +69,22 @@ impl Failure {
             Self::Config(errors) => eprint!("{}", errors.render(colours())),
             Self::ConfigRefused { rendered } => eprintln!("{rendered}\nThe config has errors; what ran goes on."),
             Self::Compile(error) => eprintln!("{error}"),
-            failure => eprintln!("{:?}", miette::Report::new(failure)),
+            failure => eprint!("{}", failure.drawn()),
         }
         code
+    }
+}
+
+impl Failure {
+    /// In the form of the config's errors, with paths kept whole.
+    fn drawn(&self) -> String {
+        let theme = match colours() {
+            Color::Always => GraphicalTheme::unicode(),
+            Color::Never => GraphicalTheme::unicode_nocolor(),
+        };
+        let mut text = String::new();
+        let drawn = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).render_report(&mut text, self);
+        drawn.map_or_else(|_| format!("{self}\n"), |()| text)
     }
 }
 

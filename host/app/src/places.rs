@@ -64,6 +64,10 @@ impl Places {
     pub(crate) fn note_address(&self, address: SocketAddr) -> std::io::Result<()> {
         std::fs::write(self.data_dir.join(ADDRESS_FILE), format!("{address}\n"))
     }
+    /// Nobody shall be sent there with a token once somebody else may listen.
+    pub(crate) fn forget_address(&self) {
+        let _ = std::fs::remove_file(self.data_dir.join(ADDRESS_FILE));
+    }
 }
 
 /// Who listens on every address is reached on loopback.

@@ -120,6 +120,7 @@ type Server = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
 /// A host at work, and what is needed to end it.
 struct Running {
+    places: Places,
     host: Host,
     store: Store,
     server: Server,
@@ -149,6 +150,7 @@ async fn spawn(parts: Parts) -> Result<Running, Failure> {
     let server = Box::pin(serve::serve(parts.listener, router, stop_server.clone()));
     tracing::info!("open http://{}/", reachable(listen));
     Ok(Running {
+        places: parts.places,
         host,
         store: parts.store,
         server,
@@ -203,6 +205,7 @@ async fn drain(mut running: Running) -> Result<(), Failure> {
             _ = &mut running.server, if serving => serving = false,
         }
     };
+    running.places.forget_address();
     running.stop_server.cancel();
     if serving && tokio::time::timeout(LAST_ANSWERS, running.server).await.is_err() {
         tracing::info!("some HTTP connections were cut");

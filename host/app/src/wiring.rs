@@ -33,9 +33,16 @@ pub(crate) fn plugins(places: &Places) -> Result<PluginHost, Failure> {
     open(HostOptions { compiler, ..HostOptions::new(places.data_dir.join(COMPILED)) })
 }
 
-/// The plugin host of a command that ends soon anyway.
-pub(crate) fn short_lived_plugins(places: &Places) -> Result<PluginHost, Failure> {
-    open(HostOptions::new(places.data_dir.join(COMPILED)))
+/// The plugin host of a command that ends soon anyway, and may run where no host ever has, or as somebody else.
+pub(crate) fn short_lived_plugins(places: Option<&Places>) -> Result<PluginHost, Failure> {
+    let shared = places.map(|places| places.data_dir.join(COMPILED)).filter(|folder| folder.exists());
+    open(HostOptions::new(shared.unwrap_or_else(|| user_cache().join("switchhook").join(COMPILED))))
+}
+
+fn user_cache() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || variable("HOME").map(|home| home.join(".cache"));
+    variable("XDG_CACHE_HOME").or_else(home).unwrap_or_else(std::env::temp_dir)
 }
 
 fn open(options: HostOptions) -> Result<PluginHost, Failure> {

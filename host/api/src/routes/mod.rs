@@ -3,13 +3,12 @@
 mod config;
 mod contacts;
 mod journal;
+mod metrics;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header;
-use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -57,8 +56,8 @@ pub fn router(host: Host, options: ApiOptions) -> Router {
         streams: Arc::new(Semaphore::new(STREAMS)),
     };
     let guarded = middleware::from_fn_with_state(guarded, guard);
-    let metrics = Router::new().route("/metrics", get(render_metrics)).layer(guarded.clone()).with_state(api.clone());
-    Router::new().nest("/api/v1", v1().layer(guarded).with_state(api)).merge(metrics).merge(probes)
+    let numbers = Router::new().route("/metrics", get(metrics::render)).layer(guarded.clone()).with_state(api.clone());
+    Router::new().nest("/api/v1", v1().layer(guarded).with_state(api)).merge(numbers).merge(probes)
 }
 
 fn v1() -> Router<Api> {
@@ -89,8 +88,4 @@ async fn status(State(api): State<Api>) -> Json<HostStatus> {
 
 async fn plugins(State(api): State<Api>) -> Json<Vec<PluginStatus>> {
     Json(api.host.status().await.plugins)
-}
-
-async fn render_metrics(State(api): State<Api>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], api.metrics.render())
 }

@@ -18,7 +18,7 @@ struct Checked {
 }
 
 pub(crate) fn check(places: &Places, output: Output) -> Result<String, Failure> {
-    let plugins = wiring::short_lived_plugins(places)?;
+    let plugins = wiring::short_lived_plugins(Some(places))?;
     let kinds = wiring::kinds_for_checking();
     let sources = Sources { catalogue: &plugins, kinds: &kinds, secrets: &ProcessSecrets };
     match switchhook_config::load(&places.config, &sources) {

@@ -22,7 +22,7 @@ pub(crate) fn plugin(
             say(output, &plugins, |plugins| list(plugins))
         }),
         PluginCommand::Inspect { source, output } => {
-            let host = wiring::short_lived_plugins(&places()?)?;
+            let host = wiring::short_lived_plugins(places().ok().as_ref())?;
             let description = host.describe(&read_source(&source)?)?;
             say(output, &description, |description| tell(&source, description))
         }
