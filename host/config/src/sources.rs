@@ -64,3 +64,20 @@ impl SecretSource for ProcessSecrets {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_file_loses_one_newline() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        for (written, read) in [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a ", "a ")] {
+            std::fs::write(&file, written).unwrap();
+            assert_eq!(ProcessSecrets.file(&file).unwrap(), read.as_bytes(), "{written:?}");
+        }
+        assert!(ProcessSecrets.file(&folder.path().join("none")).is_err());
+        assert_eq!(ProcessSecrets.env("SWITCHHOOK_NO_SUCH_VARIABLE"), None);
+    }
+}

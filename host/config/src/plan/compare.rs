@@ -21,7 +21,7 @@ impl Differences {
     }
 
     /// For values short enough to be read.
-    fn from_to<T: PartialEq + Display>(&mut self, what: &str, old: &T, new: &T) {
+    fn shown<T: PartialEq + Display>(&mut self, what: &str, old: &T, new: &T) {
         if old != new {
             self.0.push(format!("{what}: {old} → {new}"));
         }
@@ -76,7 +76,7 @@ pub(crate) fn plugin(old: &PluginConfig, new: &PluginConfig) -> Vec<String> {
             after.digest.short()
         ));
     }
-    found.from_to("source", &old.source, &new.source);
+    found.shown("source", &old.source, &new.source);
     found.changed("settings", &old.settings, &new.settings);
     found.changed("limits", &old.limits, &new.limits);
     found.changed("on_failure", &old.on_failure, &new.on_failure);
@@ -92,13 +92,13 @@ pub(crate) fn group(old: &People, new: &People) -> Vec<String> {
 
 pub(crate) fn model(old: &ModelConfig, new: &ModelConfig) -> Vec<String> {
     let mut found = Differences::default();
-    found.from_to("base_url", &old.base_url, &new.base_url);
-    found.from_to("model", &old.model, &new.model);
+    found.shown("base_url", &old.base_url, &new.base_url);
+    found.shown("model", &old.model, &new.model);
     found.changed("api_key", &exposed(old.api_key.as_ref()), &exposed(new.api_key.as_ref()));
     found.changed("fallback", &old.fallback, &new.fallback);
     found.changed("timeout", &old.timeout, &new.timeout);
     found.changed("total_timeout", &old.total_timeout, &new.total_timeout);
-    found.from_to("concurrency", &old.concurrency, &new.concurrency);
+    found.shown("concurrency", &old.concurrency, &new.concurrency);
     found.0
 }
 
@@ -119,10 +119,10 @@ pub(crate) fn route(old: &RouteConfig, new: &RouteConfig) -> Vec<String> {
 /// What stands in the channel's own table: what changed behind a name shows where the name is defined.
 pub(crate) fn channel(old: &ChannelConfig, new: &ChannelConfig) -> Vec<String> {
     let mut found = Differences::default();
-    found.from_to("kind", &old.kind, &new.kind);
-    found.from_to("account", &old.account, &new.account);
+    found.shown("kind", &old.kind, &new.kind);
+    found.shown("account", &old.account, &new.account);
     connector(&mut found, old, new);
-    found.from_to("route", &old.route, &new.route);
+    found.shown("route", &old.route, &new.route);
     found.changed("routes", &old.routes, &new.routes);
     found.changed("open", &old.open, &new.open);
     allow_from(&mut found, old.listed.as_deref(), new.listed.as_deref());

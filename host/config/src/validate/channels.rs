@@ -50,7 +50,7 @@ impl ReadChannel<'_> {
 
     /// Every plugin of every route it can reach.
     pub(crate) fn plugins<'r>(&'r self, routes: &'r Routes) -> BTreeSet<&'r PluginName> {
-        self.reach(routes).flat_map(|route| plugins_of(route)).collect()
+        self.reach(routes).flat_map(plugins_of).collect()
     }
 
     /// Whether all it can reach was read without an error.

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn given_parts_are_hidden() {
-        assert_eq!(masked("a = \"bc\"", &[4..8]), "a = \"**\"");
+        assert_eq!(masked("a = \"bc\" d", &[4..8, 9..10]), "a = \"**\" *");
         assert_eq!(masked("ä", &[1..2, 0..9]), "ä");
     }
 }

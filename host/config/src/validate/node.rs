@@ -181,8 +181,11 @@ impl<'t> Node<'t> {
             if node.value.is_str() {
                 report.mask(node.place.span.clone());
             }
-            let whole = if self.place.key.is_empty() { "the config" } else { &self.place.key };
-            let message = format!("`{whole}` has no key `{name}`").replace("`the config`", "the config");
+            let whole = match self.place.key.as_str() {
+                "" => "the config".to_owned(),
+                key => format!("`{key}`"),
+            };
+            let message = format!("{whole} has no key `{name}`");
             report.add(&node.name_place(), message, suggest::help(name, known.clone()));
         }
     }

@@ -52,11 +52,12 @@ impl Report {
         let source = Arc::new(Excerpt::new(path.display().to_string(), mask::masked(text, &self.masks)));
         self.findings.sort_by_key(|f| f.place.span.start);
         let mut problems: Vec<Problem> = Vec::with_capacity(self.findings.len());
+        let mut cursor = Cursor { text, at: 0, line: 1, line_start: 0 };
         for Finding { place, message, help } in self.findings {
             if problems.iter().rev().take(8).any(|p| p.span.start == place.span.start && p.message == message) {
                 continue;
             }
-            let (line, column) = position(text, place.span.start);
+            let (line, column) = cursor.advance(place.span.start);
             problems.push(Problem {
                 message,
                 help,
@@ -80,11 +81,24 @@ fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
     start..start + length
 }
 
-/// Line and column, both from 1, of a byte.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+/// Counts lines on the way through the text, so that a thousand problems cost one walk.
+struct Cursor<'t> {
+    text: &'t str,
+    at: usize,
+    line: usize,
+    line_start: usize,
+}
+
+impl Cursor<'_> {
+    /// Line and column, both from 1, of a byte that lies ahead.
+    fn advance(&mut self, to: usize) -> (usize, usize) {
+        let to = self.text.floor_char_boundary(to);
+        let passed = &self.text[self.at.min(to)..to];
+        self.line += passed.matches('\n').count();
+        self.line_start = passed.rfind('\n').map_or(self.line_start, |newline| self.at + newline + 1);
+        self.at = to;
+        (self.line, self.text[self.line_start..to].chars().count() + 1)
+    }
 }
 
 #[cfg(test)]
@@ -93,9 +107,15 @@ mod tests {
 
     #[test]
     fn positions_count_characters_from_one() {
-        assert_eq!(position("ab\ncd", 0), (1, 1));
-        assert_eq!(position("ab\ncd", 4), (2, 2));
-        assert_eq!(position("ä\näb", 5), (2, 2));
-        assert_eq!(position("ab", 99), (1, 3));
+        let mut cursor = Cursor { text: "ab\nä\näb", at: 0, line: 1, line_start: 0 };
+        let positions: Vec<_> = [0, 1, 3, 5, 6, 8, 99].into_iter().map(|at| cursor.advance(at)).collect();
+        assert_eq!(positions, [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)]);
+    }
+
+    #[test]
+    fn a_caret_underlines_the_beginning_of_what_is_long() {
+        assert_eq!(first_line("a = [\n1]", 4..8), 4..5);
+        assert_eq!(first_line(&"x".repeat(200), 10..150), 10..90);
+        assert_eq!(first_line("", 0..0), 0..0);
     }
 }

@@ -563,6 +563,20 @@ fn files_to_watch_are_the_config_plugins_and_secrets() {
     assert_eq!(names, ["/etc/switchhook/p.wasm", PATH, "/etc/switchhook/token"]);
 }
 
+#[test]
+fn deep_nesting_and_long_lists_end() {
+    let mut texts = vec![format!("a = {}", "[".repeat(5_000)), format!("a = {}", "{b=".repeat(5_000))];
+    texts.push(format!("[{}a]", "a.".repeat(5_000)));
+    texts.push(format!("plugins.x.settings.{}a = 1", "a.".repeat(5_000)));
+    for text in texts {
+        world().errors(&text);
+    }
+    let bad = "\"x x\",\n".repeat(20_000);
+    assert_eq!(world().errors(&format!("[groups.a]\nmembers = [{bad}]\n")).problems().len(), 20_000);
+    let good: String = (0..20_000).map(|n| format!("\"tg:{n}\",\n")).collect();
+    assert_eq!(world().config(&format!("[groups.a]\nmembers = [{good}]\n")).groups["a"].len(), 20_000);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
