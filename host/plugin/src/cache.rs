@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use switchhook_core::catalogue::Description;
 use switchhook_core::id::Digest;
@@ -15,6 +15,8 @@ use crate::error::{CompileError, EngineError};
 
 /// How many compiled components are kept: the versions of a day's editing.
 const MAX_KEPT: usize = 64;
+/// A file that is still being written after so long belongs to nobody: compiling takes two minutes at most.
+const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 
 pub(crate) struct Cache {
     dir: PathBuf,
@@ -34,7 +36,24 @@ impl Cache {
         // The default hasher has fixed keys: the same engine gives the same name in every process.
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Ok(Self { dir: dir.to_owned(), compatibility: format!("{:016x}", hasher.finish()) })
+        let cache = Self { dir: dir.to_owned(), compatibility: format!("{:016x}", hasher.finish()) };
+        cache.sweep();
+        Ok(cache)
+    }
+
+    fn files(&self) -> Vec<(SystemTime, PathBuf)> {
+        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        entries
+            .filter_map(|path| Some((path.metadata().and_then(|metadata| metadata.modified()).ok()?, path)))
+            .collect()
+    }
+
+    /// Removes what a compiler left behind that was killed together with its host.
+    fn sweep(&self) {
+        let old = SystemTime::now() - LEFT_BEHIND;
+        for (_, path) in self.files().into_iter().filter(|(at, path)| *at < old && path.extension().is_none()) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     fn path(&self, digest: &Digest, extension: &str) -> PathBuf {
@@ -94,14 +113,8 @@ impl Cache {
 
     /// Removes the oldest files beyond what is kept. A removed file stays with those who have mapped it.
     fn prune(&self) {
-        let mut kept: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(&self.dir)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "cwasm"))
-            .filter_map(|path| Some((path.metadata().and_then(|metadata| metadata.modified()).ok()?, path)))
-            .collect();
+        let compiled = |path: &Path| path.extension().is_some_and(|extension| extension == "cwasm");
+        let mut kept: Vec<_> = self.files().into_iter().filter(|(_, path)| compiled(path)).collect();
         kept.sort();
         let surplus = kept.len().saturating_sub(MAX_KEPT);
         for (_, path) in kept.drain(..surplus) {

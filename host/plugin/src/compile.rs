@@ -47,12 +47,7 @@ fn compile_here(engine: &Engine, bytes: &[u8], out: &Path) -> Result<(), Compile
     std::fs::write(out, code).map_err(|reason| CompileError::File { what: "the result can't be written", reason })
 }
 
-async fn compile_in_child(
-    exe: PathBuf,
-    args: Vec<String>,
-    bytes: Vec<u8>,
-    out: PathBuf,
-) -> Result<(), CompileError> {
+async fn compile_in_child(exe: PathBuf, args: Vec<String>, bytes: Vec<u8>, out: PathBuf) -> Result<(), CompileError> {
     let start = |error: std::io::Error| CompileError::Start(format!("{}: {error}", exe.display()));
     let mut child = Command::new(&exe)
         .args(args)
@@ -80,7 +75,9 @@ async fn compile_in_child(
     match (status.success(), status.code()) {
         (true, _) => Ok(()),
         (false, Some(_)) if !reason.is_empty() => Err(CompileError::Invalid(reason)),
-        _ => Err(CompileError::Ended { status: status.to_string(), detail: "it may have run out of memory".to_owned() }),
+        _ => {
+            Err(CompileError::Ended { status: status.to_string(), detail: "it may have run out of memory".to_owned() })
+        }
     }
 }
 
@@ -126,12 +123,8 @@ mod confine {
     #[cfg(unix)]
     #[allow(unsafe_code, reason = "the limits of a process can only be set through libc")]
     pub(super) fn this_process() {
-        let limits = [
-            (libc::RLIMIT_AS, MEMORY),
-            (libc::RLIMIT_CPU, CPU),
-            (libc::RLIMIT_FSIZE, FILE),
-            (libc::RLIMIT_CORE, 0),
-        ];
+        let limits =
+            [(libc::RLIMIT_AS, MEMORY), (libc::RLIMIT_CPU, CPU), (libc::RLIMIT_FSIZE, FILE), (libc::RLIMIT_CORE, 0)];
         for (resource, most) in limits {
             let limit = libc::rlimit { rlim_cur: most as libc::rlim_t, rlim_max: most as libc::rlim_t };
             // SAFETY: `setrlimit` reads the struct, which lives until it returns, and keeps nothing.

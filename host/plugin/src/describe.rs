@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_good_description_passes() {
-        let description = check_it(Described { settings_schema: r#"{"type":"object"}"#.into(), ..described() }).unwrap();
+        let description =
+            check_it(Described { settings_schema: r#"{"type":"object"}"#.into(), ..described() }).unwrap();
         assert_eq!(description.name, "sample");
         assert_eq!(description.settings_schema.unwrap()["type"], "object");
     }

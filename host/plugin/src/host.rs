@@ -14,7 +14,7 @@ use wasmtime::component::Component;
 
 use crate::cache::Cache;
 use crate::compile;
-use crate::contract::{Contracts, Invocation};
+use crate::contract::{About, Contracts, Invocation};
 use crate::describe;
 use crate::error::EngineError;
 use crate::hook::Caller;
@@ -67,8 +67,7 @@ impl PluginHost {
     /// Starts the engine and the threads that guests run on.
     pub fn new(options: HostOptions) -> Result<Self, EngineError> {
         let sandbox = Arc::new(Sandbox::start(&options)?);
-        let contracts =
-            Contracts::new(sandbox.engine()).map_err(|error| EngineError::Engine(format!("{error:#}")))?;
+        let contracts = Contracts::new(sandbox.engine()).map_err(|error| EngineError::Engine(format!("{error:#}")))?;
         let cache = Cache::open(&options.cache_dir, sandbox.engine())?;
         let (loaded, loading) = (Mutex::default(), Mutex::default());
         Ok(Self(Arc::new(Inner { options, sandbox, contracts, cache, loaded, loading })))
@@ -123,7 +122,8 @@ impl PluginHost {
         let failed = |function, reason| CatalogueError::Failed { source_name: name.clone(), function, reason };
         check_grants(&loaded.description, grants).map_err(|reason| failed("describe", reason))?;
         let settings = settings_text(settings).map_err(|reason| failed("configure", reason))?;
-        let problems = self.prove(&loaded, &settings, limits).map_err(|error| failed("configure", error.to_string()))?;
+        let problems =
+            self.prove(&loaded, &settings, limits).map_err(|error| failed("configure", error.to_string()))?;
         if !problems.is_empty() {
             return Err(failed("configure", format!("its settings: {}", list(&problems))));
         }
@@ -155,9 +155,8 @@ impl PluginHost {
         if let Some(component) = cache.component(sandbox.engine(), digest) {
             return Ok(component);
         }
-        let compile = |out: &std::path::Path| {
-            compile::compile(sandbox, &options.compiler, options.compile_time, bytes, out)
-        };
+        let compile =
+            |out: &std::path::Path| compile::compile(sandbox, &options.compiler, options.compile_time, bytes, out);
         cache
             .add(sandbox.engine(), digest, compile)
             .map_err(|error| CatalogueError::NotAPlugin { source_name: name.to_owned(), reason: error.to_string() })
@@ -167,11 +166,10 @@ impl PluginHost {
         if let Some(description) = self.0.cache.description(digest) {
             return Ok(description);
         }
-        let failed =
-            |reason| CatalogueError::Failed { source_name: name.to_owned(), function: "describe", reason };
+        let failed = |reason| CatalogueError::Failed { source_name: name.to_owned(), function: "describe", reason };
         let bound = &plugin.bound;
         let described =
-            self.once(plugin, &DESCRIBE, bound.about.describe()).map_err(|error| failed(error.to_string()))?;
+            self.proved(plugin, &DESCRIBE, |about| about.describe()).map_err(|error| failed(error.to_string()))?;
         let description =
             describe::check(described, digest.clone(), bound.hook.kind(), bound.contract).map_err(failed)?;
         self.0.cache.keep_description(&description);
@@ -185,8 +183,26 @@ impl PluginHost {
         settings: &Arc<str>,
         limits: &Limits,
     ) -> Result<Vec<SettingsProblem>, HookFailure> {
-        let attempt =
-            || self.once(&loaded.plugin, limits, loaded.plugin.bound.about.configure(Arc::clone(settings)));
+        self.proved(&loaded.plugin, limits, |about| about.configure(Arc::clone(settings)))
+    }
+
+    /// Runs a function of `about` in an instance that is thrown away.
+    fn proved<R: Send + 'static>(
+        &self,
+        plugin: &Arc<Plugin>,
+        limits: &Limits,
+        function: impl Fn(&dyn About) -> Invocation<R>,
+    ) -> Result<R, HookFailure> {
+        let attempt = || {
+            let (plugin, permissions) = (Arc::clone(plugin), Arc::default());
+            let invocation = function(&*plugin.bound.about);
+            let job = Job { plugin, limits: *limits, permissions, settings: None, call: None, invocation };
+            let sandbox = Arc::clone(&self.0.sandbox);
+            self.0
+                .sandbox
+                .block_on(async move { sandbox.run(job).await })
+                .unwrap_or_else(|| Err(HookFailure::Host { detail: "it is shutting down".to_owned() }))
+        };
         for _ in 1..PROOFS {
             match attempt() {
                 Err(HookFailure::Deadline { .. }) => {}
@@ -194,22 +210,6 @@ impl PluginHost {
             }
         }
         attempt()
-    }
-
-    /// Runs a function in an instance that is thrown away.
-    fn once<R: Send + 'static>(
-        &self,
-        plugin: &Arc<Plugin>,
-        limits: &Limits,
-        invocation: Invocation<R>,
-    ) -> Result<R, HookFailure> {
-        let (plugin, permissions) = (Arc::clone(plugin), Arc::default());
-        let job = Job { plugin, limits: *limits, permissions, settings: None, call: None, invocation };
-        let sandbox = Arc::clone(&self.0.sandbox);
-        self.0
-            .sandbox
-            .block_on(async move { sandbox.run(job).await })
-            .unwrap_or_else(|| Err(HookFailure::Host { detail: "it is shutting down".to_owned() }))
     }
 }
 

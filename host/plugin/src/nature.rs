@@ -33,7 +33,9 @@ impl Nature {
 
     fn bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         if len > MAX_RANDOM {
-            return Err(Breach::Limit(format!("it asked for {len} random bytes at once; {MAX_RANDOM} is the most")).into());
+            return Err(
+                Breach::Limit(format!("it asked for {len} random bytes at once; {MAX_RANDOM} is the most")).into()
+            );
         }
         let mut bytes = Vec::with_capacity(len as usize + 8);
         while bytes.len() < len as usize {

@@ -149,7 +149,9 @@ impl ResourceLimiter for Limiter {
     }
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired > MAX_TABLE {
-            return Err(Breach::Limit(format!("it wanted a table of {desired} elements; {MAX_TABLE} is the most")).into());
+            return Err(
+                Breach::Limit(format!("it wanted a table of {desired} elements; {MAX_TABLE} is the most")).into()
+            );
         }
         Ok(true)
     }

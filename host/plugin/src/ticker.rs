@@ -31,7 +31,8 @@ impl Ticker {
     pub(crate) fn start(engine: EngineWeak) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
-        let handle = thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || run(&for_thread, &engine))?;
+        let handle =
+            thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || run(&for_thread, &engine))?;
         Ok(Self { shared, thread: handle.thread().clone() })
     }
 

@@ -93,8 +93,11 @@ struct Hook<H>(H);
 
 /// Whether a hook's functions have the types of this contract.
 trait Shape: Clone + Send + Sync + 'static {
-    fn check(&self, store: &mut wasmtime::Store<State>, instance: &wasmtime::component::Instance)
-    -> wasmtime::Result<()>;
+    fn check(
+        &self,
+        store: &mut wasmtime::Store<State>,
+        instance: &wasmtime::component::Instance,
+    ) -> wasmtime::Result<()>;
 }
 
 macro_rules! shape {

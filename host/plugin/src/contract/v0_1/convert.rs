@@ -8,9 +8,9 @@ use switchhook_core::message::{
 };
 use switchhook_core::model::{Completion, FinishReason, ModelRequest, Parameters, PromptMessage, Role, Tool, ToolCall};
 
+use super::Described;
 use super::bindings::exports::switchhook::plugin::{about, policy, prompt, reply};
 use super::bindings::switchhook::plugin::{history, kv, types};
-use super::Described;
 
 pub(super) fn described(d: about::Description) -> Described {
     Described {
@@ -296,11 +296,8 @@ fn prompt_message(m: prompt::PromptMessage) -> PromptMessage {
 }
 
 pub(super) fn completion(c: &Completion) -> prompt::Completion {
-    let call = |c: &ToolCall| prompt::ToolCall {
-        id: c.id.clone(),
-        name: c.name.clone(),
-        arguments: c.arguments.clone(),
-    };
+    let call =
+        |c: &ToolCall| prompt::ToolCall { id: c.id.clone(), name: c.name.clone(), arguments: c.arguments.clone() };
     prompt::Completion {
         text: c.text.clone(),
         tool_calls: c.tool_calls.iter().map(call).collect(),
