@@ -16,3 +16,6 @@ mod poll;
 mod types;
 
 pub use kind::TelegramKind;
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ impl TelegramConnector {
     pub(crate) async fn poll_until_drained(&self, context: &ConnectorContext) -> Result<(), ConnectorError> {
         tokio::select! {
             biased;
-            () = context.drain.cancelled() => return Ok(()),
+            () = context.drain.cancelled() => Ok(()),
             me = self.who_am_i() => self.receive(context, Mapper::new(&self.channel, &self.account, me?)).await,
         }
     }
@@ -92,11 +92,10 @@ impl TelegramConnector {
     }
 
     async fn poll(&self, ask: Ask) -> Result<Vec<Value>, ConnectorError> {
-        let params = json!({
-            "offset": ask.offset,
-            "timeout": ask.wait.as_secs(),
-            "allowed_updates": Received::KINDS,
-        });
+        let mut params = json!({ "timeout": ask.wait.as_secs(), "allowed_updates": Received::KINDS });
+        if let Some(offset) = ask.offset {
+            params["offset"] = offset.into();
+        }
         let updates = self.bot.call("getUpdates", &params, ask.wait + POLL_SLACK).await;
         updates.map_err(|error| self.trouble(error))
     }

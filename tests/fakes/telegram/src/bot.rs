@@ -82,7 +82,7 @@ impl Bot {
     pub(crate) fn me(&self) -> Value {
         json!({
             "id": self.id, "is_bot": true, "first_name": format!("Fake {}", self.id), "username": self.username(),
-            "can_join_groups": true, "can_read_all_group_messages": false, "supports_inline_queries": false,
+            "can_join_groups": true, "can_read_all_group_messages": true, "supports_inline_queries": false,
         })
     }
 
@@ -146,10 +146,10 @@ impl Bot {
         self.pressed
     }
 
-    /// Starts a poll, which ends any other.
-    pub(crate) fn poll_starts(&mut self) -> u64 {
+    /// Starts a poll, which ends any other. One that does not wait is never seen as open.
+    pub(crate) fn poll_starts(&mut self, wait: i64) -> u64 {
         self.polls += 1;
-        self.open_poll = Some(self.polls);
+        self.open_poll = Some(self.polls).filter(|_| wait > 0);
         self.polls
     }
     pub(crate) fn poll_is_current(&self, number: u64) -> bool {

@@ -30,9 +30,10 @@ pub(super) fn not_modified(error: &CallError) -> bool {
     says(error, "message is not modified")
 }
 
-/// Telegram can't read our markup.
-pub(super) fn unparsable(error: &CallError) -> bool {
-    says(error, "can't parse entities")
+/// Telegram does not take a text as we marked it up: unreadable, nothing left to show, or longer than it was written
+/// (markup may add line breaks). As it was written it may pass.
+pub(super) fn markup_refused(error: &CallError) -> bool {
+    ["can't parse entities", "text is empty", "text must be non-empty", "is too long"].iter().any(|w| says(error, w))
 }
 
 fn says(error: &CallError, words: &str) -> bool {

@@ -9,7 +9,7 @@ use switchhook_core::action::{Action, TextFormat};
 use switchhook_core::connector::{Delivery, DeliveryError, Receipt};
 use switchhook_core::message::Chat;
 
-use self::failure::{class, not_modified, unparsable};
+use self::failure::{class, markup_refused, not_modified};
 pub(crate) use self::progress::Progress;
 use crate::api::{CALL_TIMEOUT, CallError};
 use crate::connector::TelegramConnector;
@@ -96,10 +96,10 @@ impl TelegramConnector {
         }
     }
 
-    /// Calls a method with a formatted text; where Telegram can't read our markup, the text goes as it was written.
+    /// Calls a method with a formatted text; where Telegram does not take our markup, the text goes as it was written.
     async fn call_with_text(&self, method: &str, params: Params, text: Text<'_>) -> Result<Value, CallError> {
         match self.call(method, text.formatted(params.clone())).await {
-            Err(error) if unparsable(&error) => {
+            Err(error) if text.format == TextFormat::Markdown && markup_refused(&error) => {
                 tracing::warn!(channel = %self.channel, %error, "a formatted text is sent plain");
                 self.call(method, text.plain(params)).await
             }

@@ -8,7 +8,7 @@ use switchhook_core::action::{AttachmentSource, Button, Outgoing, OutgoingAttach
 use switchhook_core::connector::{Delivery, DeliveryError, Receipt};
 use switchhook_core::message::AttachmentKind;
 
-use super::failure::{class, unparsable};
+use super::failure::{class, markup_refused};
 use super::{Params, Text, in_thread, message_id, sent, to_chat};
 use crate::api::CallError;
 use crate::connector::TelegramConnector;
@@ -31,18 +31,18 @@ impl TelegramConnector {
     pub(super) async fn send(&self, delivery: &Delivery, outgoing: &Outgoing) -> Result<Receipt, DeliveryError> {
         let mut frame = to_chat(&delivery.chat);
         in_thread(&mut frame, delivery.thread.as_deref());
+        let mut first = frame.clone();
         if let Some(id) = &outgoing.reply_to {
             // An answer to a message that was deleted meanwhile is still an answer.
             let reply = json!({ "message_id": message_id(id)?, "allow_sending_without_reply": true });
-            frame.insert("reply_parameters".to_owned(), reply);
+            first.insert("reply_parameters".to_owned(), reply);
         }
-        let keyboard = keyboard(&outgoing.buttons)?;
+        if let Some(keyboard) = keyboard(&outgoing.buttons)? {
+            first.insert("reply_markup".to_owned(), keyboard);
+        }
         let mut done = self.progress.lock().take(delivery.id);
         for (at, step) in steps(outgoing).iter().enumerate().skip(done.calls) {
-            let mut params = frame.clone();
-            if let Some(keyboard) = keyboard.as_ref().filter(|_| at == 0) {
-                params.insert("reply_markup".to_owned(), keyboard.clone());
-            }
+            let params = if at == 0 { first.clone() } else { frame.clone() };
             match self.step(params, step).await {
                 Ok(result) => {
                     let receipt = sent(result)?;
@@ -64,7 +64,7 @@ impl TelegramConnector {
             Step::File { file, caption } => (*file, *caption),
         };
         match self.send_file(caption.map_or_else(|| params.clone(), |c| c.formatted(params.clone())), file).await? {
-            Err(error) if unparsable(&error) => {
+            Err(error) if markup_refused(&error) => {
                 let plain = caption.map_or_else(|| params.clone(), |c| c.plain(params.clone()));
                 self.send_file(plain, file).await?.map_err(class)
             }

@@ -62,7 +62,7 @@ impl Call<'_> {
         if let Some(offset) = offset.filter(|offset| *offset != 0) {
             bot.confirm(offset);
         }
-        let number = bot.poll_starts();
+        let number = bot.poll_starts(timeout);
         drop(world);
         self.fake.ring();
         Ok(Open { fake: self.fake, bot: self.bot, number })
