@@ -12,7 +12,7 @@ use switchhook_core::time::UnixMillis;
 use crate::error::StoreError;
 use crate::memory::{Effect, Seen};
 use crate::recovery;
-use crate::seal::Table;
+use crate::seal::{Table, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
 use crate::writer::{Batch, Ordered};
@@ -97,7 +97,8 @@ impl Store {
                 let mut contacts = Vec::new();
                 while let Some(row) = rows.next()? {
                     let (key, sealed): (Tag, Vec<u8>) = (row.get(0)?, row.get(3)?);
-                    let Body { party, channel } = vault.open_json(Table::Contacts.cell(key, "body"), &sealed)?;
+                    let body = vault.open_json(Table::Contacts.cell(key, "body"), &sealed);
+                    let Some(Body { party, channel }) = or_leave_out(body)? else { continue };
                     let (first_seen, last_seen) = (from_sql_time(row.get(1)?), from_sql_time(row.get(2)?));
                     contacts.push(Contact { party, channel, first_seen, last_seen });
                 }
@@ -139,8 +140,9 @@ impl Store {
                 let mut found = Vec::new();
                 while let Some(row) = rows.next()? {
                     let (person, text, sealed): (Tag, String, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                    let id: PersonId = vault.open_json(Table::Standings.cell(person, "body"), &sealed)?;
-                    found.push((id, recovery::standing(&text)));
+                    let id: Option<PersonId> =
+                        or_leave_out(vault.open_json(Table::Standings.cell(person, "body"), &sealed))?;
+                    found.extend(id.map(|id| (id, recovery::standing(&text))));
                 }
                 Ok(found)
             })

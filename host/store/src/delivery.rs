@@ -1,5 +1,7 @@
 //! The life of a delivery: which state may follow which, and what is counted on the way.
 
+use std::sync::atomic::Ordering;
+
 use rusqlite::params;
 use switchhook_core::id::OutboxId;
 use switchhook_core::time::UnixMillis;
@@ -10,7 +12,7 @@ use crate::outbox::state_of;
 use crate::seal::{Table, Vault};
 use crate::store::Store;
 use crate::tag::to_sql_time;
-use crate::writer::Batch;
+use crate::writer::{Batch, Ordered};
 
 impl Store {
     /// A ready or unknown delivery is about to leave: one attempt more. Awaited: only then may it leave.
@@ -44,7 +46,15 @@ impl Store {
     /// As [`Store::end_delivery`], ordered.
     pub async fn end_delivery_later(&self, id: OutboxId, end: DeliveryEnd) {
         let end = SealedEnd::new(self.vault(), id, end, self.now());
-        self.order("end of a delivery", move |batch| end.apply(batch)).await;
+        // A closed store keeps nothing any more: the next start finds the delivery `unknown`.
+        let Ok(room) = self.room().await else { return };
+        let shared = self.shared().clone();
+        shared.memory.ends.fetch_add(1, Ordering::AcqRel);
+        let over = move |_: Result<(), StoreError>| {
+            shared.memory.ends.fetch_sub(1, Ordering::AcqRel);
+        };
+        let work = move |batch: &mut Batch<'_>| end.apply(batch);
+        room.send(Box::new(Ordered { name: "end of a delivery", work: Some(work), result: Ok(()), end: over }));
     }
 
     /// Puts a dead, parked or revoked delivery back to `ready`, its attempts counted anew.

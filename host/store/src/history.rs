@@ -5,7 +5,7 @@ use switchhook_core::hook::Turn;
 use switchhook_core::message::Conversation;
 
 use crate::error::StoreError;
-use crate::seal::{Table, Vault};
+use crate::seal::{Table, Vault, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, to_sql_time};
 use crate::writer::Batch;
@@ -22,7 +22,8 @@ impl Store {
             let (mut turns, mut room) = (Vec::new(), max_bytes as usize);
             while let Some(row) = rows.next()? {
                 let (id, sealed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-                let turn: Turn = vault.open_json(Table::History.cell(id, "body").of(account), &sealed)?;
+                let turn = vault.open_json(Table::History.cell(id, "body").of(account), &sealed);
+                let Some(turn) = or_leave_out::<Turn>(turn)? else { continue };
                 let Some(left) = room.checked_sub(turn.text.len()) else { break };
                 room = left;
                 turns.push(turn);

@@ -12,12 +12,13 @@ use tokio::sync::oneshot;
 use crate::error::StoreError;
 use crate::journal::{Accepted, InboxState, NewMessage, StoredMessage, Waiting};
 use crate::memory::Effect;
-use crate::seal::{Table, Vault};
+use crate::seal::{Table, Vault, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
 use crate::writer::{Batch, Ordered, Shared, Work};
 
 /// The two moments of an acceptance.
+#[derive(Debug)]
 pub struct Accepting {
     /// Each message has its id: work on it may start.
     pub seen: oneshot::Receiver<Result<Vec<Accepted>, StoreError>>,
@@ -79,7 +80,7 @@ impl Store {
             let mut rows = statement.query([InboxState::Pending])?;
             let mut waiting = Vec::new();
             while let Some(row) = rows.next()? {
-                waiting.push(open_waiting(row, &vault)?);
+                waiting.extend(or_leave_out(open_waiting(row, &vault))?);
             }
             Ok(waiting)
         })
@@ -99,7 +100,7 @@ impl Store {
             let sql = format!("SELECT {COLUMNS} FROM inbox WHERE state = ?1 ORDER BY id DESC LIMIT ?2");
             let mut found = collect(conn, &sql, params![state, limit])?;
             found.reverse();
-            found.into_iter().map(|raw| raw.open(&vault)).collect()
+            found.into_iter().filter_map(|raw| or_leave_out(raw.open(&vault)).transpose()).collect()
         })
         .await
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use switchhook_core::time::UnixMillis;
 
 use crate::error::StoreError;
-use crate::seal::Table;
+use crate::seal::{Table, or_leave_out};
 use crate::store::Store;
 use crate::tag::to_sql_time;
 
@@ -77,7 +77,7 @@ impl Store {
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let (id, sealed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-                found.push(vault.open_json(table.cell(id, "body"), &sealed)?);
+                found.extend(or_leave_out(vault.open_json(table.cell(id, "body"), &sealed))?);
             }
             Ok(found)
         })

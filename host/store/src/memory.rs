@@ -2,6 +2,7 @@
 //! that bridge the time until then: messages just accepted, and key-value pairs just written.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicUsize;
 
 use parking_lot::{Mutex, RwLock};
 use switchhook_core::id::InboxId;
@@ -38,6 +39,8 @@ pub(crate) struct Memory {
     pub(crate) kv_queued: Mutex<Queued>,
     pub(crate) standings: RwLock<HashMap<Tag, Standing>>,
     pub(crate) contacts: Mutex<HashMap<Tag, Seen>>,
+    /// Ends of deliveries that are queued and not over: the only ordered writes that a read of deliveries waits for.
+    pub(crate) ends: AtomicUsize,
 }
 
 /// What is written of a contact already.

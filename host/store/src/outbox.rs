@@ -1,5 +1,7 @@
 //! Deliveries as rows: sealed, written, read back.
 
+use std::sync::atomic::Ordering;
+
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::{Deserialize, Serialize};
 use switchhook_core::action::Action;
@@ -8,7 +10,7 @@ use switchhook_core::message::ChatKind;
 
 use crate::error::StoreError;
 use crate::journal::{DeliveryState, NewDelivery, StoredDelivery};
-use crate::seal::{Table, Vault};
+use crate::seal::{Table, Vault, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time};
 use crate::writer::Batch;
@@ -17,7 +19,7 @@ impl Store {
     /// What is ready or unknown of an account, oldest first.
     pub async fn deliveries(&self, account: &AccountId) -> Result<Vec<StoredDelivery>, StoreError> {
         let (vault, account) = (self.vault().clone(), self.vault().account(account));
-        self.read_settled(move |conn| {
+        self.read_deliveries(move |conn| {
             let mut found = Vec::new();
             for state in [DeliveryState::Ready, DeliveryState::Unknown] {
                 found.extend(select(conn, "WHERE state = ?1 AND account = ?2", params![state, account])?);
@@ -29,7 +31,7 @@ impl Store {
 
     pub async fn delivery(&self, id: OutboxId) -> Result<Option<StoredDelivery>, StoreError> {
         let vault = self.vault().clone();
-        self.read_settled(move |conn| {
+        self.read_deliveries(move |conn| {
             let found = select(conn, "WHERE id = ?1", [id.0])?.pop();
             found.map(|raw| raw.open(&vault)).transpose()
         })
@@ -43,7 +45,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<StoredDelivery>, StoreError> {
         let (vault, states) = (self.vault().clone(), states.to_vec());
-        self.read_settled(move |conn| {
+        self.read_deliveries(move |conn| {
             let mut found = Vec::new();
             for state in states {
                 found.extend(select(conn, "WHERE state = ?1 ORDER BY id DESC LIMIT ?2", params![state, limit])?);
@@ -57,6 +59,18 @@ impl Store {
     pub async fn deliveries_of(&self, id: InboxId) -> Result<Vec<StoredDelivery>, StoreError> {
         let vault = self.vault().clone();
         self.read_settled(move |conn| open_all(&vault, select(conn, "WHERE message = ?1", [id.0])?, usize::MAX)).await
+    }
+
+    /// A read that sees every end queued before it, and waits for nothing else.
+    async fn read_deliveries<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        if self.shared().memory.ends.load(Ordering::Acquire) > 0 {
+            self.settle().await?;
+        }
+        self.read(read).await
     }
 }
 
@@ -182,7 +196,7 @@ fn select(conn: &Connection, clause: &str, params: impl Params) -> Result<Vec<Ra
 fn open_all(vault: &Vault, mut found: Vec<Raw>, limit: usize) -> Result<Vec<StoredDelivery>, StoreError> {
     found.sort_by_key(|raw| raw.id);
     let skipped = found.len().saturating_sub(limit);
-    found.into_iter().skip(skipped).map(|raw| raw.open(vault)).collect()
+    found.into_iter().skip(skipped).filter_map(|raw| or_leave_out(raw.open(vault)).transpose()).collect()
 }
 
 /// The state of a delivery, and whether its action is still there.

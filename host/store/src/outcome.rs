@@ -22,6 +22,9 @@ impl Store {
     /// Fails with [`StoreError::NotPending`] where one of the messages has been decided before. An outcome that erases
     /// keeps the trace it comes with: what must not stay is not to be put into it.
     pub async fn commit_outcome(&self, outcome: Outcome) -> Result<Vec<OutboxId>, StoreError> {
+        if let (InboxState::Pending, Some(id)) = (outcome.state, outcome.messages.first()) {
+            return Err(StoreError::WrongState { id: id.to_string(), state: "pending", expected: "decided" });
+        }
         let sealed = Sealed::new(self, outcome)?;
         let vault = self.vault().clone();
         self.write(move |batch| sealed.apply(batch, &vault)).await
@@ -33,8 +36,7 @@ struct Sealed {
     decided: Vec<Decided>,
     state: InboxState,
     erase: bool,
-    /// None where the messages stay pending.
-    finished_at: Option<i64>,
+    finished_at: i64,
     deliveries: Vec<NewRow>,
     kv: Vec<Change>,
     turns: Vec<NewTurn>,
@@ -68,7 +70,7 @@ impl Sealed {
             decided: decided.collect(),
             state: outcome.state,
             erase: outcome.erase,
-            finished_at: (outcome.state != InboxState::Pending).then(|| to_sql_time(now)),
+            finished_at: to_sql_time(now),
             deliveries: seal_all(delivery, outcome.deliveries, |id, new| NewRow::seal(vault, id, answered, new))?,
             kv: outcome.kv.into_iter().map(|write| Change::seal(vault, write)).collect(),
             turns: seal_all(turn, outcome.turns, |id, (c, turn)| NewTurn::seal(vault, id, &c, &turn))?,
@@ -113,9 +115,7 @@ impl Sealed {
         if self.erase {
             batch.execute("UPDATE inbox SET head = NULL, body = NULL WHERE id = ?1", [id.0])?;
         }
-        if self.finished_at.is_some() {
-            batch.note(Effect::Backlog { account, by: -1 });
-        }
+        batch.note(Effect::Backlog { account, by: -1 });
         batch.note(Effect::Changed(id));
         Ok(())
     }

@@ -220,6 +220,18 @@ impl Vault {
     }
 }
 
+/// For lists: a row that does not open is said and left out, since it must not take the others with it.
+pub(crate) fn or_leave_out<T>(row: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match row {
+        Ok(row) => Ok(Some(row)),
+        Err(error @ (StoreError::Unsealable { .. } | StoreError::Unreadable { .. })) => {
+            tracing::error!(%error, "left out of a list");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use switchhook_core::time::UnixMillis;
 use crate::error::StoreError;
 use crate::inbox;
 use crate::journal::{NewMessage, NewTimer, Waiting};
-use crate::seal::{Cell, Table, Vault};
+use crate::seal::{Cell, Table, Vault, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
 use crate::writer::Batch;
@@ -79,7 +79,8 @@ fn due(conn: &Connection, vault: &Arc<Vault>, now: UnixMillis) -> Result<Vec<(i6
     let mut due = Vec::new();
     while let Some(row) = rows.next()? {
         let (id, account, sealed): (i64, Tag, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        due.push((id, vault.open_json(cell(id, account), &sealed)?));
+        let message = or_leave_out(vault.open_json(cell(id, account), &sealed))?;
+        due.extend(message.map(|message| (id, message)));
     }
     Ok(due)
 }

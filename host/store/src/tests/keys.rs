@@ -54,6 +54,8 @@ async fn a_rotated_key_opens_the_old_and_seals_the_new() {
     assert_eq!(store.load(new).await.unwrap().unwrap().message, Some(message("new")));
     let error = store.load(old).await.unwrap_err();
     assert!(matches!(error, StoreError::Unsealable { table: "inbox", column: "body", .. }), "{error}");
+    let waiting = store.waiting().await.unwrap();
+    assert_eq!(waiting.iter().map(|w| w.id).collect::<Vec<_>>(), [new], "one that is lost takes no other with it");
 }
 
 #[tokio::test]

@@ -63,6 +63,15 @@ async fn nothing_of_an_outcome_is_kept_where_one_message_is_decided_already() {
 }
 
 #[tokio::test]
+async fn pending_is_no_outcome() {
+    let f = Fixture::new();
+    let id = f.accept("1", "x").await;
+    let error = f.store.commit_outcome(Outcome { state: InboxState::Pending, erase: true, ..done(id) }).await;
+    assert!(matches!(error, Err(StoreError::WrongState { .. })), "{error:?}");
+    assert_eq!(f.store.waiting().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_denial_erases_the_text_and_keeps_the_reason() {
     let f = Fixture::new();
     let id = f.accept("1", "secret").await;
