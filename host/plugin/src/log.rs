@@ -15,6 +15,8 @@ const MAX_LINES: usize = 64;
 const MAX_BYTES: usize = 16 * 1024;
 /// How much of standard error is kept to explain a trap: a panic message and where it happened.
 const TAIL: usize = 400;
+/// A line of output that goes on for longer is cut into several.
+const MAX_LINE: usize = 4 * 1024;
 /// As many digits in a row may be a person's number.
 const NUMBER: usize = 7;
 
@@ -28,7 +30,11 @@ struct Inner {
     target: Option<Arc<dyn HostServices>>,
     lines: usize,
     bytes: usize,
-    tail: String,
+    /// Standard output and standard error up to the next end of a line: a guest may write a line in pieces.
+    output: Vec<u8>,
+    error: Vec<u8>,
+    /// The latest of standard error.
+    tail: Vec<u8>,
 }
 
 impl GuestLog {
@@ -43,12 +49,21 @@ impl GuestLog {
 
     /// The last words on standard error, redacted; a panic message, usually.
     pub(crate) fn last_words(&self) -> Option<String> {
-        let tail = clean(&self.0.lock().tail);
+        let tail = clean(&String::from_utf8_lossy(&self.0.lock().tail));
         (!tail.is_empty()).then_some(tail)
     }
 
-    pub(crate) fn stream(&self, level: LogLevel) -> GuestStream {
-        GuestStream { log: self.clone(), level }
+    /// The call is over: what was printed without an end of line is a line, too.
+    pub(crate) fn finish(&self) {
+        let mut inner = self.0.lock();
+        for output in [Output::Standard, Output::Error] {
+            let rest = std::mem::take(inner.pending(output));
+            inner.print(output, &rest);
+        }
+    }
+
+    pub(crate) fn stream(&self, output: Output) -> GuestStream {
+        GuestStream { log: self.clone(), output }
     }
 }
 
@@ -70,14 +85,33 @@ impl Inner {
         target.log(level, &clean(&text[..cut]));
     }
 
-    fn written(&mut self, level: LogLevel, text: &str) {
-        if level == LogLevel::Warn {
-            self.tail.push_str(text);
-            let from = ceil_boundary(&self.tail, self.tail.len().saturating_sub(TAIL));
-            self.tail.drain(..from);
+    fn pending(&mut self, output: Output) -> &mut Vec<u8> {
+        match output {
+            Output::Standard => &mut self.output,
+            Output::Error => &mut self.error,
         }
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            self.line(level, line);
+    }
+
+    fn written(&mut self, output: Output, bytes: &[u8]) {
+        if let Output::Error = output {
+            self.tail.extend_from_slice(bytes);
+            let surplus = self.tail.len().saturating_sub(TAIL);
+            self.tail.drain(..surplus);
+        }
+        let pending = self.pending(output);
+        pending.extend_from_slice(bytes);
+        let end = match pending.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => end + 1,
+            None if pending.len() < MAX_LINE => return,
+            None => pending.len(),
+        };
+        let complete: Vec<u8> = pending.drain(..end).collect();
+        self.print(output, &complete);
+    }
+
+    fn print(&mut self, output: Output, bytes: &[u8]) {
+        for line in String::from_utf8_lossy(bytes).lines().filter(|line| !line.trim().is_empty()) {
+            self.line(output.level(), line);
         }
     }
 }
@@ -86,14 +120,6 @@ fn floor_boundary(text: &str, most: usize) -> usize {
     let mut at = most.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
-    }
-    at
-}
-
-fn ceil_boundary(text: &str, least: usize) -> usize {
-    let mut at = least.min(text.len());
-    while !text.is_char_boundary(at) {
-        at += 1;
     }
     at
 }
@@ -123,11 +149,26 @@ fn flush(digits: &mut String, out: &mut String) {
     digits.clear();
 }
 
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Output {
+    Standard,
+    Error,
+}
+
+impl Output {
+    fn level(self) -> LogLevel {
+        match self {
+            Self::Standard => LogLevel::Info,
+            Self::Error => LogLevel::Warn,
+        }
+    }
+}
+
 /// Standard output or standard error of a guest.
 #[derive(Clone)]
 pub(crate) struct GuestStream {
     log: GuestLog,
-    level: LogLevel,
+    output: Output,
 }
 
 impl IsTerminal for GuestStream {
@@ -153,7 +194,7 @@ impl Pollable for GuestStream {
 
 impl OutputStream for GuestStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.log.0.lock().written(self.level, &String::from_utf8_lossy(&bytes));
+        self.log.0.lock().written(self.output, &bytes);
         Ok(())
     }
     fn flush(&mut self) -> StreamResult<()> {
@@ -178,7 +219,6 @@ mod tests {
     #[test]
     fn cuts_fall_between_characters() {
         assert_eq!(floor_boundary("aé", 2), 1);
-        assert_eq!(ceil_boundary("aé", 2), 3);
         assert_eq!(floor_boundary("aé", 9), 3);
     }
 }

@@ -121,7 +121,9 @@ impl Sandbox {
         let mut store = self.store(&job, deadline);
         let bounds = Bounds { deadline: limits.deadline, memory: limits.memory };
         // The epoch ends a guest that computes, this one a guest that waits.
-        match timeout_at(deadline.into(), enter(job, &mut store)).await {
+        let ended = timeout_at(deadline.into(), enter(job, &mut store)).await;
+        store.data().log.finish();
+        match ended {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(explain(&error, bounds, &store.data().log)),
             Err(_) => Err(HookFailure::Deadline { limit: limits.deadline }),

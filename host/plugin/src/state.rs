@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use switchhook_core::catalogue::{Capability, Limits};
-use switchhook_core::hook::{HostServices, LogLevel};
+use switchhook_core::hook::HostServices;
 use switchhook_core::time::UnixMillis;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::breach::Breach;
-use crate::log::GuestLog;
+use crate::log::{GuestLog, Output};
 use crate::nature::Nature;
 
 /// The most elements of one table: ten times what CPython needs.
@@ -61,8 +61,8 @@ fn nothing_granted(log: &GuestLog) -> WasiCtx {
     WasiCtxBuilder::new()
         .allow_tcp(false)
         .allow_udp(false)
-        .stdout(log.stream(LogLevel::Info))
-        .stderr(log.stream(LogLevel::Warn))
+        .stdout(log.stream(Output::Standard))
+        .stderr(log.stream(Output::Error))
         .build()
 }
 

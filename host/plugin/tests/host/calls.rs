@@ -110,7 +110,11 @@ async fn what_a_guest_prints_is_logged() {
     let services = Arc::new(Services::default());
     assert_eq!(policy(&LIMITS).decide(services.call(), &message("print")).await, Ok(Verdict::Pass));
     let logged = services.logged.lock().unwrap().clone();
-    let expect = [(LogLevel::Info, "to standard output".to_owned()), (LogLevel::Warn, "to standard error".to_owned())];
+    let expect = [
+        (LogLevel::Info, "to standard output".to_owned()),
+        (LogLevel::Warn, "to standard error of +[number]".to_owned()),
+        (LogLevel::Info, "unfinished".to_owned()),
+    ];
     assert_eq!(logged, expect);
 }
 

@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::hint::black_box;
+use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -126,7 +127,10 @@ fn flood_log() -> Result<Verdict, HookError> {
 
 fn print() -> Result<Verdict, HookError> {
     println!("to standard output");
-    eprintln!("to standard error");
+    // Standard error is not buffered: this goes out in pieces.
+    eprintln!("to standard {} of +{}{}", black_box("error"), black_box("1555"), black_box("1234567"));
+    print!("unfinished");
+    std::io::stdout().flush().unwrap();
     Ok(Verdict::Pass)
 }
 
