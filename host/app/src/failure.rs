@@ -67,7 +67,9 @@ impl Failure {
         match self {
             Self::ConfigTold { text } => print!("{text}"),
             Self::Config(errors) => eprint!("{}", errors.render(colours())),
-            Self::ConfigRefused { rendered } => eprintln!("{rendered}\nThe config has errors; what ran goes on."),
+            Self::ConfigRefused { rendered } => {
+                eprintln!("{}\n\nThe config has errors; what ran goes on.", rendered.trim_end())
+            }
             Self::Compile(error) => eprintln!("{error}"),
             failure => eprint!("{}", failure.drawn()),
         }

@@ -14,6 +14,8 @@ use crate::web_log::WebLog;
 
 /// Compiled plugins, below the data folder.
 const COMPILED: &str = "compiled";
+/// The environment's word for another place.
+const CACHE_DIR: &str = "SWITCHHOOK_CACHE_DIR";
 
 /// Every kind of connector in this build.
 pub(crate) fn kinds(hub: &Arc<Hub>) -> Kinds {
@@ -30,19 +32,27 @@ pub(crate) fn kinds_for_checking() -> Kinds {
 pub(crate) fn plugins(places: &Places) -> Result<PluginHost, Failure> {
     let exe = own_program().map_err(|error| Failure::other("the path of this program can't be found", error))?;
     let compiler = Compiler::Child { exe, args: vec!["compile".to_owned()] };
-    open(HostOptions { compiler, ..HostOptions::new(places.data_dir.join(COMPILED)) })
+    open(HostOptions { compiler, ..HostOptions::new(compiled(places)) })
+}
+
+/// Compiled plugins are mapped as code: a data folder mounted `noexec` needs them elsewhere.
+fn compiled(places: &Places) -> PathBuf {
+    variable(CACHE_DIR).unwrap_or_else(|| places.data_dir.join(COMPILED))
 }
 
 /// The plugin host of a command that ends soon anyway, and may run where no host ever has, or as somebody else.
 pub(crate) fn short_lived_plugins(places: Option<&Places>) -> Result<PluginHost, Failure> {
-    let shared = places.map(|places| places.data_dir.join(COMPILED)).filter(|folder| folder.exists());
+    let shared = places.map(compiled).filter(|folder| folder.exists());
     open(HostOptions::new(shared.unwrap_or_else(|| user_cache().join("switchhook").join(COMPILED))))
 }
 
 fn user_cache() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || variable("HOME").map(|home| home.join(".cache"));
     variable("XDG_CACHE_HOME").or_else(home).unwrap_or_else(std::env::temp_dir)
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn open(options: HostOptions) -> Result<PluginHost, Failure> {

@@ -37,7 +37,7 @@ fn last_attempt(status: &HostStatus, now: UnixMillis) -> String {
         AttemptOutcome::Applied => format!("Last edit applied {when}, in {} ms\n", attempt.took_ms),
         AttemptOutcome::Unchanged => format!("Last edit changed nothing, {when}\n"),
         AttemptOutcome::Rejected => {
-            let why = attempt.rendered.as_deref().unwrap_or("(no reason was given)");
+            let why = attempt.rendered.as_deref().unwrap_or("(no reason was given)").trim_end();
             format!("Last edit REFUSED {when}; generation {} goes on\n\n{why}\n", attempt.generation)
         }
     }
