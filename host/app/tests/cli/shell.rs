@@ -1,8 +1,6 @@
 //! The command line as a shell sees it: exit codes, streams, and the shapes of `--json`.
 
-mod program;
-
-use program::{CONFIG, Folder, Output, get, text};
+use crate::program::{CONFIG, Folder, Output, get, text};
 use serde_json::Value;
 
 fn check_code(output: &Output, code: i32) {
