@@ -103,7 +103,8 @@ impl Ledger {
     /// Writes down what an entry has become. One that was cleared meanwhile stays out of memory.
     fn update(&self, entry: &Entry) {
         let mut book = self.book.lock();
-        if let Some(known) = book.entries.iter_mut().find(|known| known.number == entry.number) {
+        // From the end, where what is still being answered lies.
+        if let Some(known) = book.entries.iter_mut().rfind(|known| known.number == entry.number) {
             known.clone_from(entry);
         }
         if entry.outcome != Outcome::Open

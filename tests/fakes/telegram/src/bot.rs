@@ -57,6 +57,8 @@ pub(crate) struct Bot {
     pressed: u64,
     polls: u64,
     open_poll: Option<u64>,
+    /// The number of a poll that ended, and when, in microseconds.
+    ended_poll: Option<(u64, u64)>,
 }
 
 impl Bot {
@@ -72,6 +74,7 @@ impl Bot {
             pressed: 0,
             polls: 0,
             open_poll: None,
+            ended_poll: None,
         }
     }
 
@@ -137,6 +140,11 @@ impl Bot {
         self.updates.iter().take(limit).cloned().collect()
     }
 
+    /// Forgets what was written in all chats; the numbers go on.
+    pub(crate) fn forget_messages(&mut self) {
+        self.chats.values_mut().for_each(|chat| chat.messages.clear());
+    }
+
     pub(crate) fn unconfirmed(&self) -> Vec<Value> {
         self.updates.iter().cloned().collect()
     }
@@ -155,8 +163,14 @@ impl Bot {
     pub(crate) fn poll_is_current(&self, number: u64) -> bool {
         self.polls == number
     }
-    pub(crate) fn poll_ends(&mut self, number: u64) {
+    pub(crate) fn poll_ends(&mut self, number: u64, at_us: u64) {
         self.open_poll = self.open_poll.filter(|open| *open != number);
+        self.ended_poll = Some((number, at_us));
+    }
+    /// How long nobody has polled, if the last poll has ended.
+    pub(crate) fn idle_us(&self, at_us: u64) -> Option<u64> {
+        let (_, ended) = self.ended_poll.filter(|(number, _)| *number == self.polls)?;
+        Some(at_us.saturating_sub(ended))
     }
     pub(crate) fn is_polled(&self) -> bool {
         self.open_poll.is_some()

@@ -322,3 +322,24 @@ async fn the_ledger_outlives_a_kill_and_tells_connections_apart() {
     assert_eq!((&sent["method"], &sent["chat"], &sent["message_id"]), (&json!("sendMessage"), &json!(7), &json!(2)));
     assert!(lines.iter().any(|line| line["event"] == "poll"));
 }
+
+#[tokio::test]
+async fn times_are_told_to_the_microsecond_until_the_ledger_is_forgotten() {
+    let fake = Fake::start();
+    let queued_us = fake.alice_writes("hello").await["at_us"].as_u64().unwrap();
+    fake.updates(json!({})).await;
+    fake.updates(json!({})).await;
+    fake.call("sendMessage", json!({ "chat_id": 7, "text": "hi" })).await;
+    let shown = fake.show("ledger").await;
+    let sent = &shown["accepted"][0];
+    assert!(sent["at_us"].as_u64().unwrap() >= queued_us, "{shown}");
+    assert_eq!(sent["at_us"].as_u64().unwrap() / 1000, sent["at_ms"].as_u64().unwrap());
+    let (first, second) = (&shown["polls"][0], &shown["polls"][1]);
+    let between = second["at_us"].as_u64().unwrap() - first["at_us"].as_u64().unwrap();
+    assert!(first["idle_us"].is_null() && second["idle_us"].as_u64().unwrap() <= between, "{shown}");
+    let forgotten = fake.http.delete(format!("{}/_control/ledger", fake.url)).send().await.unwrap();
+    assert!(forgotten.status().is_success());
+    let shown = fake.show("ledger").await;
+    assert_eq!((&shown["accepted"], &shown["polls"]), (&json!([]), &json!([])));
+    assert_eq!(fake.show("wait?timeout_ms=0").await["sent"], 0);
+}

@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::bot::Bot;
 use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::world::{Fake, TokenText, World};
@@ -28,7 +29,7 @@ pub(crate) fn router() -> Router<Arc<Fake>> {
         .route("/_control/edit", post(write::edit))
         .route("/_control/press", post(write::press))
         .route("/_control/react", post(write::react))
-        .route("/_control/ledger", get(show::ledger))
+        .route("/_control/ledger", get(show::ledger).delete(forget))
         .route("/_control/unconfirmed", get(show::unconfirmed))
         .route("/_control/polling", get(show::polling))
         .route("/_control/wait", get(show::wait))
@@ -68,6 +69,14 @@ fn bot_id(world: &World, named: Option<&Value>) -> Result<i64, Wrong> {
         let known: Vec<String> = world.bots.keys().map(i64::to_string).collect();
         Wrong::request(format!("name a bot by its id; there are {}", known.join(", ")))
     })
+}
+
+/// Keeps a long run from filling the memory.
+async fn forget(State(fake): Shared) -> Json<Value> {
+    let mut world = fake.world();
+    world.ledger.forget();
+    world.bots.values_mut().for_each(Bot::forget_messages);
+    Json(json!({}))
 }
 
 async fn add_fault(State(fake): Shared, Json(fault): Json<Fault>) -> Json<Value> {

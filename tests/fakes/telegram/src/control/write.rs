@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Shared, Told, Wrong, bot_id};
 use crate::bot::{Bot, Chat};
-use crate::ledger::now_ms;
+use crate::ledger::{now_ms, now_us};
 use crate::methods::{merge, stored, without_answer};
 use crate::params::Upload;
 use crate::world::World;
@@ -120,7 +120,7 @@ fn queue(world: &mut World, writing: Writing) -> Result<Value, Wrong> {
     chat.keep(id, message.clone(), false);
     let kind = if chat.shown["type"] == "channel" { "channel_post" } else { "message" };
     let update = bot.queue(json!({ kind: message }));
-    Ok(json!({ "update_id": update, "message_id": id }))
+    Ok(json!({ "update_id": update, "message_id": id, "at_us": now_us() }))
 }
 
 fn chat_shown(id: i64, writing: &Writing) -> Value {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::ledger::{Accepted, now_ms};
+use crate::ledger::{Accepted, now_us};
 use crate::markup::{Marked, parse_html};
 use crate::net::Peer;
 use crate::params::Params;
@@ -101,8 +101,10 @@ impl Call<'_> {
             "forwardMessage" => self.forward(&mut world)?,
             _ => self.send(&mut world)?,
         };
+        let at_us = now_us();
         world.ledger.accept(Accepted {
-            at_ms: now_ms(),
+            at_ms: at_us / 1000,
+            at_us,
             bot: self.bot,
             method: self.method,
             chat: done.chat,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Call;
-use crate::ledger::{PollCall, now_ms};
+use crate::ledger::{PollCall, now_us};
 use crate::refusal::{Answer, Refusal};
 use crate::world::Fake;
 
@@ -24,7 +24,7 @@ struct Open<'a> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         if let Ok(bot) = self.fake.world().bot(self.bot) {
-            bot.poll_ends(self.number);
+            bot.poll_ends(self.number, now_us());
         }
         self.fake.ring();
     }
@@ -56,8 +56,9 @@ impl Call<'_> {
     /// Confirms, and ends the poll that is open by somebody else.
     fn open(&self, offset: Option<i64>, timeout: i64) -> Answer<Open<'_>> {
         let mut world = self.fake.world();
-        let (at_ms, connection, port) = (now_ms(), self.peer.connection, self.peer.port);
-        world.ledger.poll(PollCall { at_ms, bot: self.bot, offset, timeout, connection, port });
+        let (at_us, connection, port) = (now_us(), self.peer.connection, self.peer.port);
+        let (at_ms, idle_us) = (at_us / 1000, world.bot(self.bot)?.idle_us(at_us));
+        world.ledger.poll(PollCall { at_ms, at_us, idle_us, bot: self.bot, offset, timeout, connection, port });
         let bot = world.bot(self.bot)?;
         if let Some(offset) = offset.filter(|offset| *offset != 0) {
             bot.confirm(offset);
