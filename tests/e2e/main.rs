@@ -1,1 +1,13 @@
+//! The promises, end to end: the real binary against strict fakes in processes of their own. Cases are named by
+//! behaviour, and carry the ids of the requirements they prove.
 
+mod harness;
+
+mod bad_edits;
+mod crash;
+mod invariants;
+mod reload;
+mod revocation;
+mod telegram;
+mod watching;
+mod web;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use switchhook_core::connector::{Inbox, InboxError};
 use switchhook_core::id::AccountId;
 use switchhook_core::message::{Conversation, Inbound};
-use switchhook_store::{Accepted, NewMessage};
+use switchhook_store::{Accepted, NewMessage, failpoint};
 
 use crate::desk::Desk;
 use crate::event::EventKind;
@@ -51,6 +51,7 @@ impl Inbox for Intake {
             }
         }
         accepting.durable.await.map_err(|_| closed())?.map_err(failed)?;
+        failpoint::edge("intake.before_ack");
         metrics::counter!("switchhook_accepted_batches_total").increment(1);
         Ok(())
     }

@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use switchhook_core::action::{Action, Outgoing};
-use switchhook_core::connector::{Abilities, Connector, ConnectorContext, ConnectorError, Delivery, DeliveryError, Receipt};
+use switchhook_core::connector::{
+    Abilities, Connector, ConnectorContext, ConnectorError, Delivery, DeliveryError, Receipt,
+};
 use switchhook_core::hook::{Call, HookFailure, Next, Outcome, PolicyHook, PromptHook, ReplyHook, Verdict};
 use switchhook_core::id::{AccountId, ChannelName, Digest, GenerationNumber, InboxId, PluginName, RouteName};
 use switchhook_core::message::{Chat, ChatKind, Content, ContentKind, Inbound, Message, Party, Standing};
-use switchhook_core::model::{Completion, FinishReason, LanguageModel, ModelError, ModelRequest, PromptMessage, Role, Usage};
+use switchhook_core::model::{
+    Completion, FinishReason, LanguageModel, ModelError, ModelRequest, PromptMessage, Role, Usage,
+};
 use switchhook_core::person::PersonId;
 use switchhook_core::split::TextLimit;
 use switchhook_core::time::{Clock, SystemClock};
@@ -59,7 +63,8 @@ struct JoiningPrompt;
 impl PromptHook for JoiningPrompt {
     async fn compose(&self, _: Call, messages: &[Message]) -> Result<ModelRequest, HookFailure> {
         let text = messages.iter().filter_map(Message::text).collect::<Vec<_>>().join("+");
-        let message = PromptMessage { role: Role::User, text, attachments: vec![], tool_calls: vec![], tool_call_id: None };
+        let message =
+            PromptMessage { role: Role::User, text, attachments: vec![], tool_calls: vec![], tool_call_id: None };
         Ok(ModelRequest { messages: vec![message], ..ModelRequest::default() })
     }
     async fn read(&self, _: Call, _: &[u8], completion: &Completion) -> Result<Next, HookFailure> {
@@ -111,7 +116,12 @@ impl Ledger {
 #[async_trait]
 impl Connector for Ledger {
     fn abilities(&self) -> Abilities {
-        Abilities { text: TextLimit::Bytes(20), idempotent_send: self.idempotent, typing_every: None, send_limits: None }
+        Abilities {
+            text: TextLimit::Bytes(20),
+            idempotent_send: self.idempotent,
+            typing_every: None,
+            send_limits: None,
+        }
     }
     async fn run(&self, _: ConnectorContext) -> Result<(), ConnectorError> {
         Ok(())
@@ -304,8 +314,9 @@ fn wiring(number: u64, setup: Setup, ledger: &Ledger, model: &Arc<GatedModel>) -
         Some(PromptWiring { step, model: model.clone() })
     };
     let replies = setup.replies.into_iter().enumerate();
-    let replies = replies
-        .map(|(i, handle)| step(&format!("reply{i}"), on_failure, Arc::new(ClosureReply(handle)) as Arc<dyn ReplyHook>));
+    let replies = replies.map(|(i, handle)| {
+        step(&format!("reply{i}"), on_failure, Arc::new(ClosureReply(handle)) as Arc<dyn ReplyHook>)
+    });
     let mut routes = HashMap::new();
     let policies = setup.policies.into_iter().enumerate().map(|(i, p)| policy(i, p)).collect();
     let route = RouteWiring {
@@ -319,8 +330,13 @@ fn wiring(number: u64, setup: Setup, ledger: &Ledger, model: &Arc<GatedModel>) -
     for (i, (name, decide)) in setup.routes.into_iter().enumerate() {
         let name = RouteName::new(name).expect("a name");
         let policies = vec![policy(100 + i, decide)];
-        let route =
-            RouteWiring { name: name.clone(), policies, replies: vec![], prompt: prompt(), while_busy: WhileBusy::Queue };
+        let route = RouteWiring {
+            name: name.clone(),
+            policies,
+            replies: vec![],
+            prompt: prompt(),
+            while_busy: WhileBusy::Queue,
+        };
         routes.insert(name, Arc::new(route));
     }
     let channel = ChannelWiring {

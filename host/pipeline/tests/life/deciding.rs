@@ -61,7 +61,8 @@ async fn policies_after_a_route_still_run() {
 
 #[tokio::test]
 async fn circle_of_routes_and_foreign_route_fail_closed() {
-    let bench = Bench::new(Setup { policies: vec![route("b")], routes: vec![("b", route("main"))], ..Setup::default() });
+    let bench =
+        Bench::new(Setup { policies: vec![route("b")], routes: vec![("b", route("main"))], ..Setup::default() });
     let id = bench.write("a", "hello").await;
     let stored = bench.settled(id).await;
     assert_eq!(stored.state, InboxState::Dead);

@@ -62,9 +62,12 @@ async fn refused_delivery_is_dead_and_can_be_replayed() {
 
 #[tokio::test]
 async fn failed_delivery_is_tried_again_and_keeps_the_order() {
-    let bench = Bench::new(Setup { replies: vec![Box::new(|m| {
-        Ok(Outcome::Answered(vec![Action::Send(Outgoing::text(m.text().unwrap_or_default()))]))
-    })], ..Setup::default() });
+    let bench = Bench::new(Setup {
+        replies: vec![Box::new(|m| {
+            Ok(Outcome::Answered(vec![Action::Send(Outgoing::text(m.text().unwrap_or_default()))]))
+        })],
+        ..Setup::default()
+    });
     let wait = Some(std::time::Duration::from_millis(1));
     bench.ledger.answers.lock().push(Err(DeliveryError::Retry { reason: "busy".into(), after: wait }));
     bench.write("a", "one").await;

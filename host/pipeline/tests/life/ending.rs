@@ -83,7 +83,8 @@ async fn drain_names_what_it_did_not_finish() {
 async fn resumed_message_is_answered() {
     let bench = Bench::new(Setup::default());
     let message = inbound("a", "left behind", 1);
-    let new = switchhook_store::NewMessage { dedupe_key: message.dedupe_key, message: message.message, unresolved: None };
+    let new =
+        switchhook_store::NewMessage { dedupe_key: message.dedupe_key, message: message.message, unresolved: None };
     let accepting = bench.store.accept(vec![new]).await;
     accepting.durable.await.expect("answered").expect("committed");
     bench.pipeline.resume(&[account()]).await.expect("resumed");

@@ -1,0 +1,127 @@
+//! The end-to-end driver: the host and the floor, measured in turn on the same machine, against the same fakes.
+#![forbid(unsafe_code)]
+
+mod edit;
+mod effort;
+mod fakes;
+mod load;
+mod machine;
+mod measure;
+mod million;
+mod proc;
+mod process;
+mod report;
+mod round;
+mod stats;
+mod subject;
+mod talk;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::effort::Effort;
+use crate::measure::Results;
+use crate::report::Table;
+use crate::round::Grounds;
+use crate::stats::Samples;
+use crate::subject::Subject;
+
+/// Measures the host against the floor: Telegram to model to Telegram in plain Rust, without durability or plugins.
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "Build `switchhook`, `fake-telegram`, `fake-model` and `floor` first, with --release: they are \
+        looked for beside this program."
+)]
+struct Arguments {
+    /// A short form, of about a minute; the default.
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// The form whose figures may be shown, of about a quarter of an hour.
+    #[arg(long)]
+    full: bool,
+    /// Rounds, instead of what the form has. In each, every program runs once.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// Messages a second where they are written at a fixed rate.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    rate: u32,
+    /// Measure only this one.
+    #[arg(long, value_enum)]
+    only: Option<Subject>,
+    /// Instead: so many messages through one run, and what memory and disk they take.
+    #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "1000000",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    million: Option<u32>,
+    /// Where the programs are [default: beside this one]
+    #[arg(long)]
+    binaries: Option<PathBuf>,
+    /// Where data is kept while it runs; must be on a real disk [default: beside this program]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+/// One thread: the driver takes no core from what it measures while it waits.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let own = std::env::current_exe().context("this program can't be found")?;
+    let beside = own.parent().context("this program is in no folder")?;
+    let folder = arguments.folder.as_deref().unwrap_or(beside).canonicalize().context("--folder is not there")?;
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let grounds = Grounds { binaries: arguments.binaries.as_deref().unwrap_or(beside), folder: &folder, http: &http };
+    let subjects = match arguments.only {
+        Some(only) => vec![only],
+        None => vec![Subject::Floor, Subject::Switchhook],
+    };
+    introduce(&folder);
+    match arguments.million {
+        Some(count) => {
+            for subject in subjects {
+                million::run(subject, &grounds, count as usize).await?;
+            }
+        }
+        None => compare(&subjects, &grounds, &effort(&arguments)).await?,
+    }
+    println!("load average at the end: {}", machine::load_average());
+    Ok(())
+}
+
+fn effort(arguments: &Arguments) -> Effort {
+    let form = if arguments.full { Effort::full } else { Effort::quick };
+    let form = form(arguments.rate);
+    Effort { rounds: arguments.rounds.unwrap_or(form.rounds), ..form }
+}
+
+fn introduce(folder: &Path) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    println!("command: drive {}", words.join(" "));
+    machine::describe(folder).iter().for_each(|line| println!("{line}"));
+    println!("load average at the start: {}\n", machine::load_average());
+}
+
+/// A B A B …, so that what the machine does meanwhile falls on both.
+async fn compare(subjects: &[Subject], grounds: &Grounds<'_>, effort: &Effort) -> anyhow::Result<()> {
+    println!("{effort:?}\n");
+    let (mut floor, mut switchhook, mut commits) = (Results::default(), Results::default(), Vec::new());
+    for round in 1..=effort.rounds {
+        commits.push(machine::commits(grounds.folder)?.median());
+        for subject in subjects {
+            eprintln!("round {round} of {}: {}", effort.rounds, subject.name());
+            let played = round::play(*subject, grounds, effort).await?;
+            match subject {
+                Subject::Floor => floor.extend(played),
+                Subject::Switchhook => switchhook.extend(played),
+            }
+        }
+    }
+    let table = Table { floor: &floor, switchhook: &switchhook };
+    let commits = Samples::new(commits)?;
+    println!("{table}");
+    println!("median (lowest–highest) of the rounds; of all bursts and edits, where a round has several");
+    println!("a commit to disk here: {:.2} ms ({:.2}–{:.2})\n", commits.median(), commits.min(), commits.max());
+    report::targets(&table, commits.median()).iter().for_each(|line| println!("{line}"));
+    println!();
+    Ok(())
+}

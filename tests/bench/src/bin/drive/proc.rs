@@ -1,0 +1,82 @@
+//! What Linux says of a process, in /proc.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// The unit of times in /proc/PID/stat. `sysconf(_SC_CLK_TCK)` is 100 on every architecture the host runs on (proc(5),
+/// time(7)): a reading is right to 10 ms, so that what is measured must take many times that.
+const TICKS_PER_SECOND: u32 = 100;
+
+/// Memory of a process, in MiB.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Memory {
+    /// What is resident, shared pages included.
+    pub(crate) rss: f64,
+    /// The same with shared pages divided by who shares them.
+    pub(crate) pss: f64,
+}
+
+/// The processor time a process has used so far, in user and kernel; that of its children is not in it.
+pub(crate) fn cpu(pid: u32) -> anyhow::Result<Duration> {
+    let ticks = ticks(&read(pid, "stat")?).with_context(|| format!("/proc/{pid}/stat is not as expected"))?;
+    Ok(Duration::from_secs(1) * ticks / TICKS_PER_SECOND)
+}
+
+pub(crate) fn memory(pid: u32) -> anyhow::Result<Memory> {
+    let rss = kib(&read(pid, "status")?, "VmRSS:").with_context(|| format!("/proc/{pid}/status has no VmRSS"))?;
+    let pss = kib(&read(pid, "smaps_rollup")?, "Pss:").with_context(|| format!("process {pid} has no Pss"))?;
+    Ok(Memory { rss: rss / 1024.0, pss: pss / 1024.0 })
+}
+
+fn read(pid: u32, file: &str) -> anyhow::Result<String> {
+    let path = format!("/proc/{pid}/{file}");
+    std::fs::read_to_string(&path).with_context(|| format!("{path} can't be read: this needs Linux"))
+}
+
+/// utime and stime, the fields 14 and 15. The name in field 2 may contain anything, brackets and blanks too.
+fn ticks(stat: &str) -> Option<u32> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let mut next = || fields.next()?.parse::<u32>().ok();
+    Some(next()? + next()?)
+}
+
+fn kib(text: &str, key: &str) -> Option<f64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(key))?;
+    value.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_found_behind_any_name() {
+        let stat = "17 (a) b (c) S 1 17 17 0 -1 4194560 2054 111 0 0 250 33 7 5 20 0 4 0 123 1000 500 1844 1 1";
+        assert_eq!(ticks(stat), Some(283));
+        assert_eq!(ticks("17 (x) S 1"), None);
+    }
+
+    #[test]
+    fn sizes_are_found_by_their_whole_name() {
+        let status = "Name:\tx\nVmHWM:\t    9000 kB\nVmRSS:\t    2048 kB\n";
+        assert_eq!(kib(status, "VmRSS:"), Some(2048.0));
+        let rollup = "55-7f ---p 00000000 00:00 0 [rollup]\nRss:    900 kB\nPss:    512 kB\nPss_Anon:    12 kB\n";
+        assert_eq!(kib(rollup, "Pss:"), Some(512.0));
+        assert_eq!(kib(rollup, "Swap:"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_uses_time_and_memory() {
+        let pid = std::process::id();
+        let before = cpu(pid).unwrap();
+        let mut sum = 0u64;
+        while cpu(pid).unwrap() < before + Duration::from_millis(20) {
+            sum = std::hint::black_box((0..100_000u64).fold(sum, u64::wrapping_add));
+        }
+        let memory = memory(pid).unwrap();
+        assert!(memory.rss > 0.5 && memory.pss > 0.1 && memory.pss <= memory.rss + 1.0, "{memory:?}");
+    }
+}

@@ -1,0 +1,126 @@
+//! The world of one case.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::{Host, Model, Telegram};
+
+/// The bot most cases talk to.
+const BOT: i64 = 4242;
+/// The bots of the fake Telegram, with their tokens.
+const BOTS: [&str; 3] = ["4242:SECRET-one", "4343:SECRET-two", "4444:SECRET-three"];
+
+pub(crate) struct World {
+    // Processes end before their folder goes.
+    pub(crate) host: Host,
+    pub(crate) telegram: Arc<Telegram>,
+    pub(crate) model: Model,
+    folder: TempDir,
+}
+
+impl World {
+    /// A world with nothing in its config but where to listen. The host is not started.
+    pub(crate) fn empty() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let telegram = Arc::new(Telegram::start(folder.path(), &BOTS));
+        let model = Model::start(folder.path(), "model");
+        std::fs::write(folder.path().join("bot.token"), BOTS[0]).expect("a secret file");
+        std::fs::write(folder.path().join("other.token"), BOTS[1]).expect("a secret file");
+        let mut host = Host::new(folder.path().join("switchhook.toml"), free_port());
+        host.env("SWITCHHOOK_CACHE_DIR", cache_dir().to_str().expect("a plain path"));
+        Self { host, telegram, model, folder }
+    }
+
+    /// A world whose host runs with this config.
+    pub(crate) async fn with(config: &str) -> Self {
+        let mut world = Self::empty();
+        world.write_config(config);
+        world.host.start().await;
+        world
+    }
+
+    /// The assistant for some people on one bot: the main job.
+    pub(crate) async fn assistant(allow_from: &str) -> Self {
+        let world = Self::with(&assistant_config(allow_from)).await;
+        world.telegram.polled(BOT).await;
+        world
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Fills in where the fakes are, and saves as careful editors do: aside, then renamed.
+    pub(crate) fn write_config(&self, config: &str) {
+        let aside = self.path("switchhook.toml.new");
+        std::fs::write(&aside, self.filled(config)).expect("the config is written");
+        std::fs::rename(aside, &self.host.config).expect("the config is renamed");
+    }
+
+    pub(crate) fn filled(&self, config: &str) -> String {
+        format!("[host]\nlisten = \"127.0.0.1:{}\"\n{config}", self.host.port)
+            .replace("{TELEGRAM}", &self.telegram.url)
+            .replace("{MODEL}", &self.model.url)
+    }
+
+    /// Replaces a part of the config and saves it.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.host.config).expect("the config is there");
+        assert!(text.contains(from), "the config has no {from:?}");
+        let aside = self.path("switchhook.toml.new");
+        std::fs::write(&aside, text.replace(from, to)).expect("the config is written");
+        std::fs::rename(aside, &self.host.config).expect("the config is renamed");
+    }
+}
+
+/// Compiled plugins are the same for every case: they are kept where the build is.
+fn cache_dir() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugin-cache")
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("it has an address").port()
+}
+
+/// Policy, commands, assistant and model on one Telegram bot.
+pub(crate) fn assistant_config(allow_from: &str) -> String {
+    format!(
+        r#"
+[plugins.allowlist]
+source = "builtin:allowlist"
+
+[plugins.commands]
+source = "builtin:commands"
+
+[plugins.assistant]
+source = "builtin:assistant"
+settings = {{ system = "You are helpful.", history = 4 }}
+
+[models.main]
+base_url = "{{MODEL}}/v1"
+model = "test"
+
+[routes.personal]
+policies = ["allowlist"]
+replies = ["commands"]
+prompt = "assistant"
+model = "main"
+
+[channels.tg]
+kind = "telegram"
+api_url = "{{TELEGRAM}}"
+token = {{ file = "bot.token" }}
+route = "personal"
+send_limits = "off"
+allow_from = [{allow_from}]
+"#
+    )
+}

@@ -1,0 +1,194 @@
+//! What must hold of the whole: what the crates may know of one another, and what may lie on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::World;
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The normal dependencies of every crate, transitively, by name.
+fn dependencies() -> (BTreeMap<String, BTreeSet<String>>, BTreeMap<String, BTreeSet<String>>) {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo is there");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("metadata is JSON");
+    let names: BTreeMap<&str, &str> = metadata["packages"]
+        .as_array()
+        .expect("packages")
+        .iter()
+        .map(|p| (p["id"].as_str().expect("id"), p["name"].as_str().expect("name")))
+        .collect();
+    let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for node in metadata["resolve"]["nodes"].as_array().expect("nodes") {
+        let name = names[node["id"].as_str().expect("id")].to_owned();
+        let deps = direct.entry(name).or_default();
+        for dep in node["deps"].as_array().expect("deps") {
+            let normal = dep["dep_kinds"].as_array().expect("kinds").iter().any(|k| k["kind"].is_null());
+            if normal {
+                deps.insert(names[dep["pkg"].as_str().expect("pkg")].to_owned());
+            }
+        }
+    }
+    let all = direct.keys().map(|name| (name.clone(), reach(name, &direct))).collect();
+    (direct, all)
+}
+
+fn reach(name: &str, direct: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![name.to_owned()];
+    while let Some(next) = open.pop() {
+        for dep in direct.get(&next).into_iter().flatten() {
+            if seen.insert(dep.clone()) {
+                open.push(dep.clone());
+            }
+        }
+    }
+    seen
+}
+
+/// Design §1, invariant 1: the vocabulary knows no sandbox, no sockets, no vendor. Asked of `cargo tree`, which counts the
+/// features that core alone turns on.
+#[test]
+fn core_does_no_io() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "-p", "switchhook-core", "-e", "normal", "--prefix", "none", "--offline", "-f", "{p} {f}"])
+        .current_dir(root())
+        .output()
+        .expect("cargo is there");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).expect("cargo speaks UTF-8");
+    assert!(tree.contains("tokio v"), "the tree is that of core: {tree}");
+    for banned in ["wasmtime", "mio", "socket2", "reqwest", "hyper", "axum", "rusqlite"] {
+        assert!(!tree.lines().any(|line| line.starts_with(&format!("{banned} "))), "core depends on {banned}: {tree}");
+    }
+}
+
+/// Invariant 2: only the plugin host knows wasmtime.
+#[test]
+fn only_the_plugin_host_knows_wasmtime() {
+    let (direct, _) = dependencies();
+    for (name, deps) in direct.iter().filter(|(name, _)| name.starts_with("switchhook")) {
+        if name != "switchhook-plugin" {
+            assert!(!deps.iter().any(|d| d.starts_with("wasmtime")), "{name} depends on wasmtime");
+        }
+    }
+}
+
+/// Invariant 3: connectors know neither the pipeline nor the runtime; the runtime knows no vendor; the API is a leaf.
+#[test]
+fn dependencies_point_one_way() {
+    let (_, all) = dependencies();
+    for connector in ["switchhook-telegram", "switchhook-web"] {
+        for banned in ["switchhook-pipeline", "switchhook-runtime", "switchhook-config", "switchhook-plugin"] {
+            assert!(!all[connector].contains(banned), "{connector} depends on {banned}");
+        }
+    }
+    for banned in ["switchhook-telegram", "switchhook-web", "switchhook-api", "axum"] {
+        assert!(!all["switchhook-runtime"].contains(banned), "runtime depends on {banned}");
+    }
+    assert!(!all["switchhook-config"].contains("switchhook-plugin"), "config needs no plugin host");
+}
+
+/// Invariant 4: long-lived tasks are spawned by the runtime, and by the named exceptions.
+#[test]
+fn only_named_rooms_spawn() {
+    // Each with its reason.
+    let allowed = [
+        ("host/runtime/", "supervises everything that runs for long"),
+        ("host/app/", "the binary: servers and signals"),
+        ("host/store/", "the writer's thread"),
+        ("host/plugin/", "the ticker, the guests' own runtime, the compiler"),
+        ("host/config/src/watch", "the watcher's thread"),
+        ("host/pipeline/src/lanes.rs", "a task for each chat with work, tracked and drained"),
+        ("host/pipeline/src/dispatch/", "a task for each chat with deliveries, tracked and drained"),
+        ("host/connectors/web/", "a task for each open socket"),
+        ("host/api/", "event streams live as long as their request"),
+    ];
+    for file in sources(&root().join("host")) {
+        let path = file.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let spawns = code.contains("spawn(") && !path.contains("/tests/") && !path.ends_with("/tests.rs");
+        assert!(
+            !spawns || allowed.iter().any(|(room, _)| path.starts_with(room)),
+            "{path} spawns: a long-lived task belongs to host/runtime"
+        );
+    }
+}
+
+/// No unsafe code outside the plugin host.
+#[test]
+fn unsafe_code_stays_in_the_plugin_host() {
+    for file in sources(&root().join("host")) {
+        let path = file.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        let uses = text.lines().any(|line| {
+            let code = line.split("//").next().unwrap_or_default();
+            code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl")
+        });
+        assert!(!uses || path.starts_with("host/plugin/"), "{path} has unsafe code");
+    }
+}
+
+fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && path.file_name().is_some_and(|n| n != "target") {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// F5, A8: after a conversation nothing of it can be read in the data folder: no text, no number, no name, no token.
+#[tokio::test]
+async fn nothing_readable_lies_on_disk() {
+    let mut world = World::assistant("\"tg:19283746\"").await;
+    world.telegram.write(4242, 19_283_746, "the cuckoo sings at midnight").await;
+    world.telegram.nth_to(19_283_746, 1).await;
+    world.telegram.write(4242, 66_554_433, "a stranger's plea").await;
+    world.telegram.write(4242, 19_283_746, "/id").await;
+    world.telegram.nth_to(19_283_746, 2).await;
+    let secrets = ["cuckoo", "19283746", "66554433", "stranger's plea", "SECRET-one", "You are helpful", "Ann"];
+    search(&world, &secrets);
+    world.host.stop().await;
+    search(&world, &secrets);
+    let log = world.host.log_text();
+    for secret in ["cuckoo", "19283746", "66554433", "SECRET-one"] {
+        assert!(!log.contains(secret), "the log has {secret:?}:\n{log}");
+    }
+}
+
+fn search(world: &World, secrets: &[&str]) {
+    let mut looked_at = 0;
+    let mut open = vec![world.folder().join("data")];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            // A file may go between the listing and the reading: SQLite's own.
+            let Ok(bytes) = std::fs::read(&path) else { continue };
+            looked_at += 1;
+            for secret in secrets {
+                let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+                assert!(!found, "{} has {secret:?}", path.display());
+            }
+        }
+    }
+    assert!(looked_at > 0, "there is something to look at");
+}
