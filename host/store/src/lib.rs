@@ -4,6 +4,7 @@
 //! Start with [`Store`]; `journal` has the life of a message and of a delivery as data.
 #![forbid(unsafe_code)]
 
+mod account;
 mod contacts;
 mod delivery;
 mod error;
@@ -31,6 +32,7 @@ mod tests;
 mod timers;
 mod writer;
 
+pub use account::{AccountStore, StateBatch, StateEntry, StateKey, StatePlain};
 pub use contacts::Contact;
 pub use error::StoreError;
 pub use inbox::Accepting;

@@ -37,6 +37,8 @@ pub(crate) struct Memory {
     pub(crate) fresh: Mutex<Fresh>,
     pub(crate) kv_usage: Mutex<HashMap<Tag, i64>>,
     pub(crate) kv_queued: Mutex<Queued>,
+    /// The same for the states of accounts.
+    pub(crate) states_queued: Mutex<Queued>,
     pub(crate) standings: RwLock<HashMap<Tag, Standing>>,
     pub(crate) contacts: Mutex<HashMap<Tag, Seen>>,
     /// Ends of deliveries that are queued and not over: the only ordered writes that a read of deliveries waits for.

@@ -97,7 +97,10 @@ fn keep_index_key(conn: &Connection, sealer: &Sealer, key: IndexKey) -> Result<I
 
 fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     let failed = |reason| StoreError::Migration { reason: Arc::new(reason) };
-    let all = [("V1__first", include_str!("../migrations/V1__first.sql"))];
+    let all = [
+        ("V1__first", include_str!("../migrations/V1__first.sql")),
+        ("V2__account_state", include_str!("../migrations/V2__account_state.sql")),
+    ];
     let all: Result<Vec<_>, _> = all.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
     Runner::new(&all.map_err(failed)?).run(conn).map_err(failed)?;
     Ok(())

@@ -38,6 +38,7 @@ pub(crate) enum Table {
     Timers,
     Generations,
     Audits,
+    AccountState,
 }
 
 impl Table {
@@ -53,6 +54,7 @@ impl Table {
             Self::Timers => "timers",
             Self::Generations => "generations",
             Self::Audits => "audits",
+            Self::AccountState => "account_state",
         }
     }
     /// A cell of this table that belongs to no account.

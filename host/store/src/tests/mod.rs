@@ -1,5 +1,6 @@
 //! Cases named by behaviour; `support` has what they share.
 
+mod account;
 mod contacts;
 mod crash;
 mod deliveries;

@@ -1,0 +1,11 @@
+//! The state of a linked account: keys, sessions and what its protocol must remember. One table, every name an HMAC,
+//! every value sealed and bound to its account, kind and name.
+//!
+//! Start with [`AccountStore`]; `record` has what is written, `rows` the SQL.
+
+mod record;
+mod rows;
+mod store;
+
+pub use record::{StateBatch, StateEntry, StateKey, StatePlain};
+pub use store::AccountStore;

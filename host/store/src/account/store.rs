@@ -1,0 +1,197 @@
+//! Reading and writing the state of one account.
+
+use std::sync::Arc;
+
+use switchhook_core::id::AccountId;
+use tokio::sync::watch;
+
+use crate::account::record::{Change, Place, StateBatch, StateEntry, StateKey, scope_tag};
+use crate::account::rows::{self, Range};
+use crate::error::StoreError;
+use crate::memory::Pair;
+use crate::store::Store;
+use crate::tag::Tag;
+use crate::writer::{Batch, Ordered};
+
+/// The state of one account. Cheap to clone.
+///
+/// Reads see every write asked for before them, awaited or ordered. A write that fails leaves whoever relies on it with a
+/// memory that the disk does not share: [`AccountStore::lost`] tells, and the only cure is to start again from disk.
+#[derive(Clone)]
+pub struct AccountStore {
+    store: Store,
+    account: Arc<AccountId>,
+    lost: Arc<watch::Sender<bool>>,
+}
+
+impl Store {
+    /// The state of an account. Each call starts with [`AccountStore::lost`] at false.
+    pub fn account_state(&self, account: &AccountId) -> AccountStore {
+        AccountStore {
+            store: self.clone(),
+            account: Arc::new(account.clone()),
+            lost: Arc::new(watch::Sender::new(false)),
+        }
+    }
+}
+
+impl AccountStore {
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// Becomes true when a write failed.
+    pub fn lost(&self) -> watch::Receiver<bool> {
+        self.lost.subscribe()
+    }
+
+    /// An empty batch, to fill and hand to [`AccountStore::commit`] or [`AccountStore::queue`].
+    pub fn batch(&self) -> StateBatch<'_> {
+        StateBatch { vault: self.store.vault(), account: &self.account, changes: Vec::new() }
+    }
+
+    /// Awaited: returns when all of the batch is on disk.
+    pub async fn commit(&self, batch: StateBatch<'_>) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let changes = batch.changes;
+        let work = move |batch: &mut Batch<'_>| changes.iter().try_for_each(|change| rows::apply(batch, change));
+        self.told(self.store.write(work).await)
+    }
+
+    /// Ordered: returns when the batch is queued; what is asked for later comes later, and a read sees it.
+    pub async fn queue(&self, batch: StateBatch<'_>) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let changes = batch.changes;
+        let known: Vec<_> = changes.iter().map(known).collect();
+        let work = move |batch: &mut Batch<'_>| changes.iter().try_for_each(|change| rows::apply(batch, change));
+        let room = self.told(self.store.room().await)?;
+        let (shared, lost) = (self.store.shared().clone(), self.lost.clone());
+        // Held while sending, so that what memory says last is also written last.
+        let mut queued = self.store.shared().memory.states_queued.lock();
+        let numbers: Vec<_> = known.into_iter().map(|(row, pair)| (row, queued.put(row, pair))).collect();
+        let end = move |result: Result<(), StoreError>| {
+            let mut queued = shared.memory.states_queued.lock();
+            numbers.into_iter().for_each(|(row, number)| queued.written(row, number));
+            if result.is_err() {
+                lost.send_replace(true);
+            }
+        };
+        room.send(Box::new(Ordered { name: "account state", work: Some(work), result: Ok(()), end }));
+        Ok(())
+    }
+
+    pub async fn get(&self, key: StateKey<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+        let place = Place::of(self.store.vault(), &self.account, key);
+        let queued = self.store.shared().memory.states_queued.lock().get(place.row);
+        match queued {
+            Some(Pair::Is(value)) => return Ok(value),
+            Some(Pair::Open) => self.store.settle().await?,
+            None => {}
+        }
+        let vault = self.store.vault().clone();
+        self.store.read(move |conn| rows::get(conn, &vault, &place)).await
+    }
+
+    /// Those of the keys that exist, in the order asked for.
+    pub async fn get_all(&self, keys: &[StateKey<'_>]) -> Result<Vec<(usize, Vec<u8>)>, StoreError> {
+        let vault = self.store.vault().clone();
+        let places: Vec<_> = keys.iter().map(|key| Place::of(&vault, &self.account, *key)).collect();
+        let read = move |conn: &rusqlite::Connection| {
+            let mut found = Vec::with_capacity(places.len());
+            for (index, place) in places.iter().enumerate() {
+                found.extend(rows::get(conn, &vault, place)?.map(|value| (index, value)));
+            }
+            Ok(found)
+        };
+        self.store.read_settled(read).await
+    }
+
+    /// All records of a kind, in no order.
+    pub async fn list(&self, space: &'static str) -> Result<Vec<StateEntry>, StoreError> {
+        self.list_where(space, None).await
+    }
+
+    /// The records of one scope of a kind, in no order.
+    pub async fn list_scope(&self, space: &'static str, scope: &str) -> Result<Vec<StateEntry>, StoreError> {
+        self.list_where(space, Some(self.scope(space, scope))).await
+    }
+
+    async fn list_where(&self, space: &'static str, scope: Option<Tag>) -> Result<Vec<StateEntry>, StoreError> {
+        let (vault, account) = (self.store.vault().clone(), self.account.clone());
+        self.store.read_settled(move |conn| rows::list(conn, &vault, &account, space, scope)).await
+    }
+
+    /// Whether there is any record in a scope.
+    pub async fn any_in_scope(&self, space: &'static str, scope: &str) -> Result<bool, StoreError> {
+        let (account, scope) = (self.tag(), self.scope(space, scope));
+        self.store.read_settled(move |conn| rows::any_in_scope(conn, account, space, scope)).await
+    }
+
+    /// The highest number among the records of a kind.
+    pub async fn highest(&self, space: &'static str) -> Result<Option<u32>, StoreError> {
+        let account = self.tag();
+        self.store.read_settled(move |conn| rows::highest(conn, account, space)).await
+    }
+
+    /// Deletes all of a kind; awaited, as are the others.
+    pub async fn delete_space(&self, space: &'static str) -> Result<usize, StoreError> {
+        self.delete(vec![Range::Space(space)]).await
+    }
+
+    pub async fn delete_scope(&self, space: &'static str, scope: &str) -> Result<usize, StoreError> {
+        self.delete(vec![Range::Scope(space, self.scope(space, scope))]).await
+    }
+
+    /// Deletes the records with these names, in whatever scope.
+    pub async fn delete_named(&self, space: &'static str, names: &[&str]) -> Result<usize, StoreError> {
+        let vault = self.store.vault();
+        let tag = |name: &&str| crate::account::record::name_tag(vault, &self.account, space, name);
+        self.delete(names.iter().map(|name| Range::Name(space, tag(name))).collect()).await
+    }
+
+    /// Deletes what expires before `bound`; what never does stays.
+    pub async fn delete_before(&self, space: &'static str, bound: i64) -> Result<usize, StoreError> {
+        self.delete(vec![Range::Before(space, bound)]).await
+    }
+
+    /// Deletes everything the account has.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        self.delete(vec![Range::Account]).await.map(drop)
+    }
+
+    async fn delete(&self, ranges: Vec<Range>) -> Result<usize, StoreError> {
+        let account = self.tag();
+        let work = move |batch: &mut Batch<'_>| {
+            ranges.iter().try_fold(0, |count, range| Ok(count + rows::delete(batch, account, range)?))
+        };
+        self.told(self.store.write(work).await)
+    }
+
+    fn told<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if result.is_err() {
+            self.lost.send_replace(true);
+        }
+        result
+    }
+
+    fn tag(&self) -> Tag {
+        self.store.vault().account(&self.account)
+    }
+
+    fn scope(&self, space: &str, scope: &str) -> Tag {
+        scope_tag(self.store.vault(), &self.account, space, scope)
+    }
+}
+
+/// What a reader may take a queued change for.
+fn known(change: &Change) -> (Tag, Pair) {
+    match change {
+        Change::Put { place, value, .. } => (place.row, Pair::Is(Some(value.clone()))),
+        Change::Delete(place) => (place.row, Pair::Is(None)),
+        Change::MarkUploaded(place) => (place.row, Pair::Open),
+    }
+}
