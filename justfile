@@ -25,3 +25,13 @@ deny:
 # Everything that CI runs
 ci:
     .ci/run
+
+# Measure the host against the floor (`bench --full` for figures to quote)
+bench *arguments:
+    cargo build --release -p switchhook -p switchhook-fake-telegram -p switchhook-fake-model -p switchhook-bench
+    "$CARGO_TARGET_DIR/release/drive" {{ arguments }}
+
+# Kill and starve the host, and count what was lost (`torture --minutes 60` for a night)
+torture *arguments:
+    cargo build -p switchhook -p switchhook-fake-telegram -p switchhook-fake-model -p switchhook-torture
+    "$CARGO_TARGET_DIR/debug/torture" {{ arguments }}

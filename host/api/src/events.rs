@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{Event as Line, KeepAlive};
 use futures_util::stream::{self, Stream};
-use switchhook_pipeline::Event;
+use switchhook_runtime::Event;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 

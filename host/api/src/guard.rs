@@ -18,18 +18,24 @@ use crate::token::TokenHash;
 #[derive(Debug, Clone)]
 pub(crate) struct OwnNames {
     listen: IpAddr,
+    /// Further names, without ports.
+    given: Vec<String>,
 }
 
 impl OwnNames {
-    pub(crate) fn of(listen: SocketAddr) -> Self {
-        Self { listen: listen.ip() }
+    pub(crate) fn of(listen: SocketAddr, given: &[String]) -> Self {
+        let bare = |name: &String| name.rsplit_once(':').map_or(name.as_str(), |(host, _)| host).to_owned();
+        Self { listen: listen.ip(), given: given.iter().map(bare).collect() }
     }
     fn include(&self, name: &str) -> bool {
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         match bare.parse::<IpAddr>() {
             // A rebound name is a name: who asks for an address means that address.
             Ok(ip) => ip.is_loopback() || ip == self.listen || self.listen.is_unspecified(),
-            Err(_) => name.eq_ignore_ascii_case("localhost"),
+            Err(_) => {
+                name.eq_ignore_ascii_case("localhost")
+                    || self.given.iter().any(|given| name.eq_ignore_ascii_case(given))
+            }
         }
     }
 }
@@ -109,7 +115,10 @@ mod tests {
     fn fixture(listen: &str) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let token = LocalToken::open_or_make(folder.path()).unwrap();
-        let state = Guard { names: OwnNames::of(listen.parse().unwrap()), token: token.hash() };
+        let state = Guard {
+            names: OwnNames::of(listen.parse().unwrap(), &["chat.example:443".to_owned()]),
+            token: token.hash(),
+        };
         let router =
             Router::new().route("/", get(async || "in")).layer(middleware::from_fn_with_state(state, super::guard));
         Fixture { router, token: token.secret().expose_secret().to_owned(), _folder: folder }
@@ -143,6 +152,7 @@ mod tests {
             ("localhost:18789", StatusCode::OK),
             ("[::1]:18789", StatusCode::OK),
             ("127.0.0.1", StatusCode::OK),
+            ("chat.example", StatusCode::OK),
             ("evil.example:18789", StatusCode::FORBIDDEN),
             ("localhost.evil.example", StatusCode::FORBIDDEN),
             ("192.0.2.1:18789", StatusCode::FORBIDDEN),

@@ -25,6 +25,7 @@ pub(crate) struct Places {
     pub(crate) keys_dir: PathBuf,
     pub(crate) log: LogFormat,
     listen: SocketAddr,
+    hosts: Vec<String>,
 }
 
 impl Places {
@@ -39,12 +40,15 @@ impl Places {
         let host = document.get_ref().get("host").and_then(|host| host.get_ref().as_table());
         let key =
             |name: &str| host.and_then(|host| host.get(name)).map(|value| value.get_ref()).and_then(DeValue::as_str);
+        let hosts = host.and_then(|host| host.get("hosts")).and_then(|value| value.get_ref().as_array());
+        let hosts = hosts.into_iter().flatten().filter_map(|name| name.get_ref().as_str().map(str::to_owned));
         let folder = config.parent().unwrap_or(Path::new("/"));
         Self {
             data_dir: folder.join(key("data_dir").unwrap_or(DATA_DIR)),
             keys_dir: folder.join(key("keys_dir").unwrap_or(KEYS_DIR)),
             log: if key("log") == Some("json") { LogFormat::Json } else { LogFormat::Pretty },
             listen: key("listen").and_then(|text| text.parse().ok()).unwrap_or(LISTEN),
+            hosts: hosts.collect(),
             config,
         }
     }
@@ -53,13 +57,16 @@ impl Places {
         let noted = std::fs::read_to_string(self.data_dir.join(ADDRESS_FILE)).ok();
         reachable(noted.and_then(|text| text.trim().parse().ok()).unwrap_or(self.listen))
     }
-    /// The name of the web page besides loopback: the address it listens on, where that is one of its own.
+    /// The names of the web page besides loopback: those the config gives, and the address it listens on, where that is
+    /// one of its own.
     pub(crate) fn web_names(&self) -> Vec<String> {
+        let mut names = self.hosts.clone();
         match self.listen.ip() {
-            ip if ip.is_unspecified() || ip.is_loopback() => Vec::new(),
-            IpAddr::V6(ip) => vec![format!("[{ip}]")],
-            IpAddr::V4(ip) => vec![ip.to_string()],
+            ip if ip.is_unspecified() || ip.is_loopback() => {}
+            IpAddr::V6(ip) => names.push(format!("[{ip}]")),
+            IpAddr::V4(ip) => names.push(ip.to_string()),
         }
+        names
     }
     pub(crate) fn note_address(&self, address: SocketAddr) -> std::io::Result<()> {
         std::fs::write(self.data_dir.join(ADDRESS_FILE), format!("{address}\n"))
@@ -94,6 +101,7 @@ mod tests {
         assert_eq!(places.data_dir, Path::new("/box/d"));
         assert_eq!(places.keys_dir, Path::new("/k"));
         assert_eq!(places.api_address(), "127.0.0.1:1".parse().unwrap());
+        assert_eq!(read("[host]\nhosts = [\"chat.example.com\"]\n").web_names(), ["chat.example.com"]);
         assert_eq!(read("").data_dir, Path::new("/box/data"));
     }
 

@@ -144,7 +144,13 @@ async fn spawn(parts: Parts) -> Result<Running, Failure> {
     let host = Host::start(options, parts.config).await;
     let host = host.map_err(|error| Failure::other("the host did not start", error))?;
     let (readiness, seen) = watch::channel(Readiness::Ready);
-    let options = ApiOptions { token: parts.token.hash(), listen, metrics: parts.metrics.clone(), readiness: seen };
+    let options = ApiOptions {
+        token: parts.token.hash(),
+        listen,
+        hosts: parts.config.host.hosts.clone(),
+        metrics: parts.metrics.clone(),
+        readiness: seen,
+    };
     let router = parts.hub.router().merge(switchhook_api::router(host.clone(), options));
     let stop_server = CancellationToken::new();
     let server = Box::pin(serve::serve(parts.listener, router, stop_server.clone()));

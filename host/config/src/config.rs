@@ -54,6 +54,9 @@ pub struct HostConfig {
     /// The master key, where it does not live in `keys_dir`.
     pub master_key: Option<MasterKeySource>,
     pub listen: SocketAddr,
+    /// Names the pages and the API answer to, besides loopback and the address they listen on. Without a port any
+    /// port fits.
+    pub hosts: Vec<String>,
     pub durability: Durability,
     /// What is older on arrival is not answered. Default 24 h.
     pub max_age: Duration,

@@ -10,6 +10,7 @@ use switchhook_core::model::{Completion, ModelError, ModelRequest};
 
 use crate::desk::Desk;
 use crate::permit::{Permitted, Session};
+use crate::redact::redacted;
 use crate::services::Drafts;
 use crate::settle::InWork;
 use crate::trace::{ModelStep, Tracer, failure};
@@ -78,7 +79,7 @@ async fn handle(
 
 /// What the config wants done when a plugin failed; none means to go on without it.
 fn on_failure(wish: OnFailure, reason: String) -> Option<Answer> {
-    tracing::warn!("{reason}");
+    tracing::warn!("{}", redacted(&reason));
     match wish {
         OnFailure::Skip => None,
         OnFailure::Apologise => Some(apology()),
@@ -95,7 +96,12 @@ pub(crate) async fn prompt(desk: &Desk, turn: &[InWork], drafts: &Arc<Drafts>, t
     let nothing = || Answer { actions: Vec::new(), ending: Ending::Answered };
     let Some(first) = turn.first() else { return nothing() };
     let Some(wiring) = first.permitted.route().prompt.as_ref() else { return nothing() };
-    match converse(desk, turn, wiring, drafts, tracer).await {
+    let mark = drafts.mark();
+    let outcome = converse(desk, turn, wiring, drafts, tracer).await;
+    if outcome.is_err() {
+        drafts.back_to(mark);
+    }
+    match outcome {
         Ok(actions) => Answer { actions, ending: Ending::Answered },
         Err(reason) => on_failure(wiring.step.on_failure, reason).unwrap_or_else(nothing),
     }

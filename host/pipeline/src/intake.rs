@@ -34,27 +34,34 @@ impl Inbox for Intake {
             return Ok(());
         }
         self.wait_for_room().await?;
-        let lanes: Vec<(Conversation, Body)> = batch
-            .iter()
-            .map(|m| {
-                let body = Body { message: m.message.clone(), unresolved: m.unresolved.clone() };
-                (m.message.conversation(), body)
-            })
-            .collect();
-        let accepting = self.desk.store.accept(batch.into_iter().map(new_message).collect()).await;
-        let seen = accepting.seen.await.map_err(|_| closed())?.map_err(failed)?;
-        // Work begins while the journal is being synced: an outcome is always committed after its message.
-        for (accepted, (conversation, body)) in seen.into_iter().zip(lanes) {
-            if let Accepted::New(id) = accepted {
-                self.desk.tell(&body.message.channel, EventKind::Accepted { message: id });
-                self.lanes.push(&conversation, Entry { id, body: Some(body) });
-            }
-        }
-        accepting.durable.await.map_err(|_| closed())?.map_err(failed)?;
-        failpoint::edge("intake.before_ack");
-        metrics::counter!("switchhook_accepted_batches_total").increment(1);
-        Ok(())
+        // In a task of its own: the caller may go away (a page that closes), and what is written must be taken up.
+        let taking = self.lanes.tasks.spawn(take(self.desk.clone(), self.lanes.clone(), batch));
+        taking.await.unwrap_or_else(|_| Err(closed()))
     }
+}
+
+/// Writes a batch to the journal, and takes it up while the journal is being synced: an outcome is always committed after
+/// its message.
+async fn take(desk: Arc<Desk>, lanes: Arc<Lanes>, batch: Vec<Inbound>) -> Result<(), InboxError> {
+    let arrivals: Vec<(Conversation, Body)> = batch
+        .iter()
+        .map(|m| (m.message.conversation(), Body { message: m.message.clone(), unresolved: m.unresolved.clone() }))
+        .collect();
+    let accepting = desk.store.accept(batch.into_iter().map(new_message).collect()).await;
+    let seen = accepting.seen.await.map_err(|_| closed())?.map_err(failed)?;
+    for (accepted, (conversation, body)) in seen.into_iter().zip(arrivals) {
+        match accepted {
+            Accepted::New(id) => {
+                desk.tell(&body.message.channel, EventKind::Accepted { message: id });
+                lanes.push(&conversation, Entry { id, body: Some(body) });
+            }
+            // Mostly settled long ago, and then left alone; but it may be one that nobody has taken up.
+            Accepted::Duplicate(id) => lanes.push(&conversation, Entry { id, body: None }),
+        }
+    }
+    accepting.durable.await.map_err(|_| closed())?.map_err(failed)?;
+    failpoint::edge("intake.before_ack");
+    Ok(())
 }
 
 fn new_message(inbound: Inbound) -> NewMessage {

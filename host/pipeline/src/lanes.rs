@@ -5,8 +5,10 @@
 //! a model's answer, and an answer of the model never overtakes another.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use switchhook_core::id::{AccountId, InboxId};
 use switchhook_core::message::Conversation;
@@ -17,7 +19,7 @@ use crate::desk::Desk;
 use crate::dispatch::Dispatcher;
 use crate::outbound::TurnUnderWay;
 use crate::settle::InWork;
-use crate::stages::{Back, Entry, Front, back, front, stopped};
+use crate::stages::{Back, Entry, Front, back, front, panicked, stopped};
 use crate::wiring::WhileBusy;
 
 /// How many bodies a lane keeps at hand; further messages wait in the journal.
@@ -112,14 +114,19 @@ impl Lanes {
     async fn run_front(self: Arc<Self>, conversation: Conversation) {
         while let Some(entry) = self.next_front(&conversation) {
             let id = entry.id;
-            match front(&self.desk, &self.dispatcher, entry).await {
-                Front::Over(under_way) => {
+            let front = AssertUnwindSafe(front(&self.desk, &self.dispatcher, entry)).catch_unwind().await;
+            match front {
+                Err(_) => {
+                    panicked(&self.desk, &[id]).await;
+                    self.done(&[id]);
+                }
+                Ok(Front::Over(under_way)) => {
                     self.done(&[id]);
                     if under_way == TurnUnderWay::Cancelled {
                         self.stop_turn(&conversation, AfterStop::Settle);
                     }
                 }
-                Front::ForModel(work) => self.push_back(&conversation, *work),
+                Ok(Front::ForModel(work)) => self.push_back(&conversation, *work),
             }
         }
     }
@@ -171,18 +178,26 @@ impl Lanes {
     fn stop_turn(&self, conversation: &Conversation, then: AfterStop) {
         let mut state = self.state.lock();
         if let Some(under_way) = state.lanes.get_mut(conversation).and_then(|lane| lane.under_way.as_mut()) {
-            under_way.then = then;
+            // Who said stop is not taken along by what is written next.
+            if !under_way.stop.is_cancelled() {
+                under_way.then = then;
+            }
             under_way.stop.cancel();
         }
     }
 
     async fn run_turn(self: Arc<Self>, conversation: Conversation, turn: Vec<InWork>, stop: CancellationToken) {
         let ids: Vec<_> = turn.iter().map(|work| work.permitted.id()).collect();
-        let back = back(&self.desk, &self.dispatcher, turn, &stop).await;
+        let back = AssertUnwindSafe(back(&self.desk, &self.dispatcher, turn, &stop)).catch_unwind().await;
         match back {
-            Back::Settled => self.done(&ids),
-            Back::Stopped(_) if self.abandon.is_cancelled() => {}
-            Back::Stopped(turn) => self.after_stop(&conversation, turn).await,
+            Err(_) => {
+                panicked(&self.desk, &ids).await;
+                self.done(&ids);
+            }
+            Ok(Back::Settled) => self.done(&ids),
+            Ok(Back::Stopped(_)) if self.abandon.is_cancelled() => {}
+            Ok(Back::Stopped(turn)) => self.after_stop(&conversation, &ids, turn).await,
+            Ok(Back::Again(rest)) => self.put_back(&conversation, &ids, rest),
         }
         let mut state = self.state.lock();
         let Some(lane) = state.lanes.get_mut(&conversation) else { return };
@@ -195,19 +210,26 @@ impl Lanes {
         }
     }
 
-    async fn after_stop(&self, conversation: &Conversation, turn: Vec<InWork>) {
-        let ids: Vec<_> = turn.iter().map(|work| work.permitted.id()).collect();
+    async fn after_stop(&self, conversation: &Conversation, ids: &[InboxId], turn: Vec<InWork>) {
         let then = self.state.lock().lanes.get(conversation).and_then(|l| l.under_way.as_ref()).map(|u| u.then);
         if then == Some(AfterStop::TakeAlong) {
-            let mut state = self.state.lock();
-            if let Some(lane) = state.lanes.get_mut(conversation) {
-                for work in turn.into_iter().rev() {
-                    lane.back.push_front(work);
-                }
-            }
+            self.put_back(conversation, ids, turn);
         } else {
             stopped(&self.desk, &self.dispatcher, turn).await;
-            self.done(&ids);
+            self.done(ids);
+        }
+    }
+
+    /// Puts what is left of a turn back to the head of the lane's back half; the others of `ids` are done.
+    fn put_back(&self, conversation: &Conversation, ids: &[InboxId], rest: Vec<InWork>) {
+        let mut state = self.state.lock();
+        for id in ids.iter().filter(|id| rest.iter().all(|work| work.permitted.id() != **id)) {
+            state.in_hand.remove(id);
+        }
+        if let Some(lane) = state.lanes.get_mut(conversation) {
+            for work in rest.into_iter().rev() {
+                lane.back.push_front(work);
+            }
         }
     }
 }

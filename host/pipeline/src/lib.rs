@@ -13,6 +13,8 @@ mod lanes;
 mod outbound;
 mod permit;
 mod pipeline;
+mod redact;
+mod revoke;
 mod services;
 mod settle;
 mod stages;

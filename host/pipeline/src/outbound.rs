@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use switchhook_core::action::{Action, Outgoing};
 use switchhook_core::hook::{Speaker, Turn};
-use switchhook_core::message::{ChatKind, Conversation, Message};
+use switchhook_core::message::{ChatKind, Content, Conversation, Message};
 use switchhook_core::split::split_text;
 use switchhook_core::time::UnixMillis;
 use switchhook_store::{NewDelivery, NewTimer};
 
 use crate::permit::Permitted;
 use crate::wiring::ChannelWiring;
-
-/// The most often a message may be forwarded on.
-const MAX_FORWARDS: u32 = 3;
 
 /// The furthest ahead a timer may lie: a year.
 const MAX_TIMER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -51,20 +48,29 @@ pub(crate) fn address(permitted: &Permitted, actions: Vec<Action>, now: UnixMill
 }
 
 impl Dispatch {
+    /// Takes in what another message of the same turn brings about.
+    pub(crate) fn add_all(&mut self, more: Self) {
+        self.deliveries.extend(more.deliveries);
+        self.turns.extend(more.turns);
+        self.forget.extend(more.forget);
+        self.timers.extend(more.timers);
+        self.refused.extend(more.refused);
+        if more.under_way == TurnUnderWay::Cancelled {
+            self.under_way = TurnUnderWay::Cancelled;
+        }
+    }
+
     fn add(&mut self, permitted: &Permitted, action: Action, now: UnixMillis) -> Result<(), String> {
         let message = permitted.message();
         match action {
             Action::Send(outgoing) => return self.send(permitted, outgoing, now),
             Action::Forward { message_id, to } => {
                 allow(permitted.channel(), message, &to)?;
-                if forwards(message) >= MAX_FORWARDS {
-                    return Err(format!("not forwarded: it was forwarded {MAX_FORWARDS} times already"));
-                }
                 self.deliver(permitted, message.chat.id.clone(), Action::Forward { message_id, to });
             }
             Action::Schedule { name, after_ms } => {
                 let wait = Duration::from_millis(after_ms).min(MAX_TIMER);
-                self.timers.push(NewTimer { name, due: now.plus(wait), message: Message::clone(message) });
+                self.timers.push(NewTimer { due: now.plus(wait), message: timer(message, &name), name });
             }
             Action::CancelTurn => self.under_way = TurnUnderWay::Cancelled,
             Action::NewConversation => self.forget.push(message.conversation()),
@@ -118,8 +124,16 @@ fn allow(channel: &ChannelWiring, message: &Message, to: &str) -> Result<(), Str
     }
 }
 
-fn forwards(message: &Message) -> u32 {
-    message.extra.iter().find(|(name, _)| name == "forwards").and_then(|(_, n)| n.parse().ok()).unwrap_or(0)
+/// The message that comes when a timer is due: of the same person in the same chat, with nothing in it but the name.
+fn timer(message: &Message, name: &str) -> Message {
+    Message {
+        id: format!("timer-{name}"),
+        content: Content::Timer(name.to_owned()),
+        attachments: Vec::new(),
+        mentions_me: true,
+        quoted: None,
+        ..message.clone()
+    }
 }
 
 /// Cuts a text the provider would refuse. The first part answers and carries attachments, the last has the buttons.

@@ -209,6 +209,8 @@ pub(crate) struct Session {
     digest: switchhook_core::id::Digest,
     now: UnixMillis,
     seed: u64,
+    /// What was written before this call.
+    drafts: usize,
     started: Instant,
 }
 
@@ -230,6 +232,7 @@ impl Session {
             digest: step.digest.clone(),
             now: desk.clock.now(),
             seed: rand::random(),
+            drafts: drafts.mark(),
             started: Instant::now(),
         }
     }
@@ -239,6 +242,9 @@ impl Session {
     pub(crate) fn close(self, call: &'static str, result: Result<String, &HookFailure>, tracer: &mut Tracer) {
         let took = self.started.elapsed();
         observe(&self.plugin, call, took);
+        if result.is_err() {
+            self.services.drafts.back_to(self.drafts);
+        }
         let result = result.unwrap_or_else(|error| format!("failed ({}): {error}", error.code()));
         tracer.trace.steps.push(TraceStep {
             plugin: self.plugin,

@@ -26,6 +26,14 @@ impl Drafts {
     pub(crate) fn fork(&self) -> Self {
         Self { writes: Mutex::new(self.writes.lock().clone()) }
     }
+    /// How many writes there are, to come back to.
+    pub(crate) fn mark(&self) -> usize {
+        self.writes.lock().len()
+    }
+    /// Forgets what was written since: the call that wrote it has failed.
+    pub(crate) fn back_to(&self, mark: usize) {
+        self.writes.lock().truncate(mark);
+    }
     /// Takes the writes out, in the order they were made.
     pub(crate) fn take(&self) -> Vec<KvWrite> {
         std::mem::take(&mut self.writes.lock())
@@ -39,7 +47,7 @@ impl Drafts {
             value = match &write.change {
                 KvChange::Set(new) => Some(new.clone()),
                 KvChange::Delete => None,
-                KvChange::Increment(by) => Some((counter(value.as_deref()) + by).to_string().into_bytes()),
+                KvChange::Increment(by) => Some(counter(value.as_deref()).saturating_add(*by).to_string().into_bytes()),
             };
         }
         value

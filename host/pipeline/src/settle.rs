@@ -14,7 +14,9 @@ use crate::desk::Desk;
 use crate::dispatch::Dispatcher;
 use crate::event::EventKind;
 use crate::outbound::{Dispatch, TurnUnderWay, address};
-use crate::permit::{Arrived, Asking, Basis, Permitted, Refusal, permit};
+use crate::permit::{Permitted, Refusal};
+use crate::redact::redacted;
+use crate::revoke::weed;
 use crate::services::Drafts;
 use crate::trace::{Recordings, Tracer};
 use crate::wiring::{ChannelWiring, DenialNotice};
@@ -31,58 +33,89 @@ pub(crate) struct InWork {
 /// Marks deliveries that rest on a denial, not on a permission: nothing withdraws them.
 pub(crate) const NOTICE: &str = "notice";
 
-/// Commits what was decided about messages that were answered together. The last one carries the trace.
-pub(crate) async fn settle(
-    desk: &Desk,
-    dispatcher: &Arc<Dispatcher>,
-    mut turn: Vec<InWork>,
-    answer: Answer,
-) -> TurnUnderWay {
-    for work in &mut turn {
-        if let Err(refusal) = still_permitted(desk, &work.permitted, &mut work.tracer).await {
-            let Some(refusal) = refusal else { return TurnUnderWay::GoesOn };
-            revoke(desk, turn, refusal).await;
-            return TurnUnderWay::GoesOn;
-        }
+/// How settling went.
+pub(crate) enum Settled {
+    Done(TurnUnderWay),
+    /// Some of the turn were taken out, and the answer was about them, too: the rest is to be asked about again.
+    Again(Vec<InWork>),
+}
+
+/// Commits what was decided about messages that were answered together, unless a permission was withdrawn meanwhile.
+pub(crate) async fn settle(desk: &Desk, dispatcher: &Arc<Dispatcher>, turn: Vec<InWork>, answer: Answer) -> Settled {
+    // Read before the permissions are looked at: a word of the operator that comes later is noticed at the way out.
+    let standings = desk.standings();
+    let asked = turn.len();
+    let mut turn = weed(desk, turn).await;
+    if turn.is_empty() {
+        return Settled::Done(TurnUnderWay::GoesOn);
     }
-    let Some(last) = turn.last_mut() else { return TurnUnderWay::GoesOn };
-    let mut actions = std::mem::take(&mut last.actions);
-    actions.extend(answer.actions);
-    let dispatch = address(&last.permitted, actions, desk.clock.now());
-    let under_way = dispatch.under_way;
+    if turn.len() < asked {
+        return Settled::Again(turn);
+    }
     let (state, reason) = match answer.ending {
         Ending::Hold { reason } => (InboxState::Dead, Some(reason)),
         _ => (InboxState::Done, None),
     };
+    let dispatch = gather(desk, &mut turn, answer.actions);
+    let under_way = dispatch.under_way;
     let outcome = compile(&mut turn, dispatch, state, reason);
-    commit(desk, dispatcher, &turn[turn.len() - 1].permitted.channel().clone(), outcome).await;
-    under_way
+    let channel = turn[turn.len() - 1].permitted.channel().clone();
+    commit(desk, dispatcher, &channel, outcome, standings).await;
+    Settled::Done(under_way)
 }
 
-/// Puts an answer, and what was said, into one outcome.
-fn compile(turn: &mut [InWork], dispatch: Dispatch, state: InboxState, reason: Option<String>) -> Outcome {
-    let dead = state == InboxState::Dead;
-    let mut turns: Vec<_> = turn.iter().filter_map(|work| said(work.permitted.message())).collect();
-    if dispatch.forget.is_empty() {
-        turns.extend(dispatch.turns);
-    } else {
-        // A new conversation starts empty: not with the command that asked for it.
-        turns.clear();
-    }
+/// Everything the turn brings about: each message's own actions, then the answer, which goes to the last.
+fn gather(desk: &Desk, turn: &mut [InWork], answer: Vec<Action>) -> Dispatch {
+    let now = desk.clock.now();
+    let mut all = Dispatch::default();
+    let mut answer = Some(answer);
     let last = turn.len() - 1;
-    turn[last].tracer.trace.refused = dispatch.refused;
+    for (index, work) in turn.iter_mut().enumerate() {
+        let mut actions = std::mem::take(&mut work.actions);
+        if index == last {
+            actions.extend(answer.take().into_iter().flatten());
+        }
+        all.add_all(address(&work.permitted, actions, now));
+    }
+    all
+}
+
+/// Puts an answer, and what was said, into one outcome. A turn that failed leaves nothing but its trace.
+fn compile(turn: &mut [InWork], dispatch: Dispatch, state: InboxState, reason: Option<String>) -> Outcome {
+    let messages: Vec<InboxId> = turn.iter().map(|work| work.permitted.id()).collect();
+    let trace = together(turn, dispatch.refused).finish(Recordings::Keep);
+    if state == InboxState::Dead {
+        return Outcome { trace, ..ended(messages, state, reason) };
+    }
+    // A new conversation starts empty: not with the command that asked for it.
+    let turns = if dispatch.forget.is_empty() {
+        turn.iter().filter_map(|work| said(work.permitted.message())).chain(dispatch.turns).collect()
+    } else {
+        Vec::new()
+    };
     Outcome {
-        messages: turn.iter().map(|work| work.permitted.id()).collect(),
-        state,
-        reason,
-        erase: false,
-        deliveries: if dead { Vec::new() } else { dispatch.deliveries },
-        kv: if dead { Vec::new() } else { turn.iter().flat_map(|work| work.drafts.take()).collect() },
-        turns: if dead { Vec::new() } else { turns },
+        deliveries: dispatch.deliveries,
+        kv: turn.iter().flat_map(|work| work.drafts.take()).collect(),
+        turns,
         forget: dispatch.forget,
         timers: dispatch.timers,
-        trace: turn[last].tracer.finish(Recordings::Keep),
+        trace,
+        ..ended(messages, state, reason)
     }
+}
+
+/// One trace for messages that were answered together: who decided about each of them, in order.
+fn together(turn: &mut [InWork], refused: Vec<String>) -> Tracer {
+    let last = turn.len() - 1;
+    let mut tracer = turn[last].tracer.lend();
+    let mut steps = Vec::new();
+    for work in &mut turn[..last] {
+        steps.append(&mut work.tracer.trace.steps);
+    }
+    steps.append(&mut tracer.trace.steps);
+    tracer.trace.steps = steps;
+    tracer.trace.refused = refused;
+    tracer
 }
 
 /// What a person said, to be remembered.
@@ -91,42 +124,6 @@ fn said(message: &Message) -> Option<(switchhook_core::message::Conversation, Tu
     let turn =
         Turn { speaker: Speaker::Person, name: message.sender.name.clone(), text: text.clone(), at: message.sent_at };
     Some((message.conversation(), turn))
-}
-
-/// Asks policy again where what the permission rests on has changed. `Err(None)`: the channel is gone, and the message
-/// stays in the journal until it returns.
-async fn still_permitted(desk: &Desk, permitted: &Permitted, tracer: &mut Tracer) -> Result<(), Option<Refusal>> {
-    let wiring = desk.wiring.load_full();
-    let message = permitted.message();
-    let channel = wiring.channel(&message.account).ok_or(None)?.clone();
-    let standing = desk.store.standing(&mut message.sender.ids());
-    if Basis::of(&channel, standing) == *permitted.basis() {
-        return Ok(());
-    }
-    let mut message = Message::clone(message);
-    message.sender.standing = standing;
-    let arrived = Arrived {
-        id: permitted.id(),
-        message: Arc::new(message),
-        unresolved: None,
-        approved: permitted.approved(),
-        channel,
-    };
-    permit(desk, arrived, Asking::Again, tracer).await.map(drop).map_err(Some)
-}
-
-async fn revoke(desk: &Desk, mut turn: Vec<InWork>, refusal: Refusal) {
-    let (state, reason, erase) = match refusal {
-        Refusal::Denied { reason, .. } => (InboxState::Revoked, reason, true),
-        Refusal::Held { reason } => (InboxState::Revoked, reason, false),
-        Refusal::Failed { reason } => (InboxState::Dead, reason, false),
-    };
-    let last = turn.len() - 1;
-    let keep = if erase { Recordings::Erase } else { Recordings::Keep };
-    let channel = turn[last].permitted.channel().clone();
-    let messages: Vec<_> = turn.iter().map(|work| work.permitted.id()).collect();
-    let trace = turn[last].tracer.finish(keep);
-    finish(desk, &channel, Outcome { erase, trace, ..ended(messages, state, reason) }).await;
 }
 
 /// Commits a refusal: nobody is answered, and what was denied is erased.
@@ -145,7 +142,7 @@ pub(crate) async fn refuse(
             if let (DenialNotice::Daily, Some(text)) = (channel.denial_notice, notice) {
                 notify(desk, message, channel, text, &mut outcome).await;
             }
-            commit(desk, dispatcher, channel, outcome).await;
+            commit(desk, dispatcher, channel, outcome, desk.standings()).await;
         }
         Refusal::Held { reason } => {
             tracing::info!(channel = %channel.name, message = %id, "held for the operator");
@@ -153,22 +150,11 @@ pub(crate) async fn refuse(
             finish(desk, channel, Outcome { trace, ..ended(vec![id], InboxState::Held, reason) }).await;
         }
         Refusal::Failed { reason } => {
-            tracing::error!(channel = %channel.name, message = %id, %reason, "a policy failed: the message is parked");
+            tracing::error!(channel = %channel.name, message = %id, reason = %redacted(&reason), "a policy failed: the message is parked");
             let trace = tracer.finish(Recordings::Keep);
             finish(desk, channel, Outcome { trace, ..ended(vec![id], InboxState::Dead, reason) }).await;
         }
     }
-}
-
-/// Numbers of people stay out of the log; the journal has them sealed.
-fn redacted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut run = 0;
-    for c in text.chars() {
-        run = if c.is_ascii_digit() { run + 1 } else { 0 };
-        out.push(if run > 3 { '*' } else { c });
-    }
-    out
 }
 
 /// Tells a denied sender, where the config wants it, at most once a day.
@@ -220,7 +206,13 @@ pub(crate) async fn finish(desk: &Desk, channel: &ChannelWiring, outcome: Outcom
 }
 
 /// Commits an outcome and hands its deliveries to the dispatcher, the first of each idle chat armed by the commit.
-async fn commit(desk: &Desk, dispatcher: &Arc<Dispatcher>, channel: &ChannelWiring, mut outcome: Outcome) {
+async fn commit(
+    desk: &Desk,
+    dispatcher: &Arc<Dispatcher>,
+    channel: &ChannelWiring,
+    mut outcome: Outcome,
+    standings: u64,
+) {
     let reserved = dispatcher.reserve(&mut outcome.deliveries);
     let deliveries = outcome.deliveries.clone();
     let messages = outcome.messages.clone();
@@ -230,7 +222,7 @@ async fn commit(desk: &Desk, dispatcher: &Arc<Dispatcher>, channel: &ChannelWiri
         dispatcher.release(reserved);
         return;
     };
-    dispatcher.send(&messages, deliveries, ids, reserved);
+    dispatcher.send(&messages, deliveries.into_iter().zip(ids), standings, reserved);
     if scheduled {
         desk.timers.notify_one();
     }

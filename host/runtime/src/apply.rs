@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use switchhook_config::{Change, ChannelConfig, Color, Config, ConfigErrors, Problem, Sources, Step, load, plan};
-use switchhook_core::id::{AccountId, ChannelName, GenerationNumber};
+use switchhook_core::id::{AccountId, ChannelName, Digest, GenerationNumber};
 use switchhook_model::Models;
 use switchhook_pipeline::wiring::Wiring;
 use switchhook_store::GenerationRecord;
@@ -50,6 +50,10 @@ impl Host {
             None => self.load().await,
         };
         let old = self.0.current.lock().config.clone();
+        let digest = match &config {
+            Ok(config) => config.digest.clone(),
+            Err(errors) => errors.digest().clone(),
+        };
         let (outcome, changes, refused) = match config {
             Err(errors) => (AttemptOutcome::Rejected, Vec::new(), Some(Refused::Config(errors))),
             Ok(config) if old.as_ref().is_some_and(|old| old.digest == config.digest) => {
@@ -58,7 +62,7 @@ impl Host {
             }
             Ok(config) => self.change(old, config).await,
         };
-        self.record(cause, outcome, changes, refused, started).await
+        self.record((cause, digest), outcome, changes, refused, started).await
     }
 
     async fn change(&self, old: Option<Arc<Config>>, config: Config) -> (AttemptOutcome, Vec<Change>, Option<Refused>) {
@@ -68,6 +72,7 @@ impl Host {
         let mut changes = plan(old.as_deref(), &config).changes;
         changes.retain(|change| change.step != Step::Keep);
         match self.prove(old.clone(), config).await {
+            Ok(_) if self.0.stop.is_cancelled() => (AttemptOutcome::Unchanged, Vec::new(), None),
             Ok(proven) => {
                 self.publish(old, proven).await;
                 (AttemptOutcome::Applied, changes, None)
@@ -132,10 +137,14 @@ impl Host {
         self.park_leavers(old.as_deref(), &config).await;
         let accounts: Vec<_> = fresh.iter().map(|prepared| prepared.account.clone()).collect();
         for prepared in fresh {
-            self.0.channels.start(prepared, &self.0.pipeline, &self.0.clock);
+            self.0.channels.enlist(prepared, &self.0.clock);
         }
+        // Before anything new comes in: what waits is older, and order holds within a chat.
         if let Err(error) = self.0.pipeline.resume(&accounts).await {
             tracing::error!(%error, "what waits in the journal can't be taken up; it is tried again at the next start");
+        }
+        for account in &accounts {
+            self.0.channels.launch(account, &self.0.pipeline);
         }
         for (account, (_, channel)) in &new {
             if before
@@ -165,7 +174,7 @@ impl Host {
 
     async fn record(
         &self,
-        cause: Cause,
+        (cause, digest): (Cause, Digest),
         outcome: AttemptOutcome,
         changes: Vec<Change>,
         refused: Option<Refused>,
@@ -193,7 +202,7 @@ impl Host {
         tell(&attempt);
         let record = GenerationRecord {
             number: attempt.number,
-            digest: self.0.current.lock().config.as_ref().map(|c| c.digest.as_str().to_owned()).unwrap_or_default(),
+            digest: digest.as_str().to_owned(),
             cause: attempt.cause.clone(),
             outcome: format!("{outcome:?}").to_lowercase(),
             changes: serde_json::json!({ "changes": &attempt.changes, "problems": &attempt.problems }),

@@ -30,6 +30,7 @@ pub(crate) struct Prepared {
 }
 
 struct Running {
+    name: ChannelName,
     connector: Arc<dyn Connector>,
     id_prefix: &'static str,
     status: StatusReporter,
@@ -70,18 +71,30 @@ impl Channels {
         self.0.lock().get(account).map(|running| running.status.get())
     }
 
-    /// Starts a connector under supervision.
-    pub(crate) fn start(&self, prepared: Prepared, pipeline: &Pipeline, clock: &Arc<dyn Clock>) {
+    /// Makes a connector known, so that deliveries find it. It does not run yet.
+    pub(crate) fn enlist(&self, prepared: Prepared, clock: &Arc<dyn Clock>) {
         let Prepared { name, account, connector, id_prefix } = prepared;
-        let status = StatusReporter::new(clock.clone());
-        let drain = CancellationToken::new();
-        let context =
-            ConnectorContext { inbox: pipeline.inbox(&account), status: status.clone(), drain: drain.clone() };
-        let tasks = vec![
-            tokio::spawn(supervise(name, connector.clone(), context)),
-            tokio::spawn(announce(status.clone(), pipeline.clone(), account.clone(), drain.clone())),
+        let running = Running {
+            name,
+            connector,
+            id_prefix,
+            status: StatusReporter::new(clock.clone()),
+            drain: CancellationToken::new(),
+            tasks: Vec::new(),
+        };
+        self.0.lock().insert(account, running);
+    }
+
+    /// Runs an enlisted connector under supervision.
+    pub(crate) fn launch(&self, account: &AccountId, pipeline: &Pipeline) {
+        let mut channels = self.0.lock();
+        let Some(running) = channels.get_mut(account) else { return };
+        let (status, drain) = (running.status.clone(), running.drain.clone());
+        let context = ConnectorContext { inbox: pipeline.inbox(account), status: status.clone(), drain: drain.clone() };
+        running.tasks = vec![
+            tokio::spawn(supervise(running.name.clone(), running.connector.clone(), context)),
+            tokio::spawn(announce(status, pipeline.clone(), account.clone(), drain)),
         ];
-        self.0.lock().insert(account, Running { connector, id_prefix, status, drain, tasks });
     }
 
     /// Stops a connector and takes it out of the map. Intake has ended when this returns.
@@ -131,9 +144,11 @@ async fn join(account: &AccountId, tasks: Vec<JoinHandle<()>>) {
 /// Tells the pipeline whenever the connection stands again.
 async fn announce(status: StatusReporter, pipeline: Pipeline, account: AccountId, drain: CancellationToken) {
     let mut changes = status.subscribe();
+    let mut made = 0;
     loop {
-        let state = changes.borrow_and_update().state;
-        if state == State::Connected {
+        let connections = changes.borrow_and_update().connections;
+        if connections > made {
+            made = connections;
             pipeline.connected(&account);
         }
         tokio::select! {

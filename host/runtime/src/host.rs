@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -54,6 +55,9 @@ impl std::fmt::Display for Cause {
         })
     }
 }
+
+/// How long a drain waits for an edit under way, which may be compiling a plugin.
+const LAST_EDIT: Duration = Duration::from_secs(5);
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +138,18 @@ impl Host {
 
     /// Reads the config again, and puts it in force if it differs and is good.
     pub async fn reload(&self, cause: Cause) -> Attempt {
-        self.apply(cause, None).await
+        let host = self.clone();
+        self.whole(async move { host.apply(cause, None).await }).await
+    }
+
+    /// Does something that must not stop half-way when its caller goes away, as the client of a request may.
+    async fn whole<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        match self.0.tasks.spawn(work).await {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Only the end of the runtime cancels it, and with it whoever waits here.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// What a reload would do now.
@@ -159,19 +174,25 @@ impl Host {
 
     /// Brings a held or dead message back to work.
     pub async fn replay(&self, id: InboxId, approval: Approval) -> Result<(), StoreError> {
-        self.0.pipeline.replay(id, approval).await
+        let pipeline = self.0.pipeline.clone();
+        self.whole(async move { pipeline.replay(id, approval).await }).await
     }
 
     /// Brings a dead or parked delivery back to work.
     pub async fn resend(&self, id: OutboxId) -> Result<(), StoreError> {
-        self.0.pipeline.resend(id).await
+        let pipeline = self.0.pipeline.clone();
+        self.whole(async move { pipeline.resend(id).await }).await
     }
 
     /// Says something of a contact, for good. Counts from the next decision on, those under way included.
     pub async fn set_standing(&self, id: &PersonId, standing: Standing) -> Result<(), StoreError> {
-        self.0.store.set_standing(id, standing).await?;
-        self.0.pipeline.standing_changed();
-        Ok(())
+        let (host, id) = (self.clone(), id.clone());
+        self.whole(async move {
+            host.0.store.set_standing(&id, standing).await?;
+            host.0.pipeline.standing_changed();
+            Ok(())
+        })
+        .await
     }
 
     pub fn events(&self) -> broadcast::Receiver<Event> {
@@ -222,13 +243,17 @@ impl Host {
     pub async fn drain(&self) -> DrainReport {
         self.0.stop.cancel();
         let limit = self.config().host.drain;
+        // An edit that is being put in force ends first, or comes too late: no connector starts from here on.
+        let _no_more_edits = tokio::time::timeout(LAST_EDIT, self.0.applying.lock()).await;
         self.0.channels.stop_intake().await;
         let stragglers = self.0.pipeline.drain(limit).await;
         for straggler in &stragglers {
             tracing::warn!(account = %straggler.account, "not finished in {limit:?}: {}; it is in the journal", straggler.what);
         }
         self.0.tasks.close();
-        self.0.tasks.wait().await;
+        if tokio::time::timeout(LAST_EDIT, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!("the host's own tasks did not end in {LAST_EDIT:?}");
+        }
         DrainReport { stragglers }
     }
 }

@@ -17,3 +17,4 @@ mod tasks;
 pub use explain::{ExplainedDelivery, Explanation};
 pub use host::{Cause, DrainReport, Host, HostOptions, StartError};
 pub use status::{Attempt, AttemptOutcome, ChannelStatus, HostStatus, PluginStatus};
+pub use switchhook_pipeline::{Event, Trace};

@@ -82,3 +82,104 @@ fn backoff(failures: u32) -> Duration {
     let index = (failures.max(1) as usize - 1).min(BACKOFF.len() - 1);
     Duration::from_secs(BACKOFF[index]).mul_f64(1.0 + rand::random::<f64>() * 0.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use switchhook_core::connector::{Abilities, Delivery, DeliveryError, Inbox, InboxError, Receipt, StatusReporter};
+    use switchhook_core::message::Inbound;
+    use switchhook_core::split::TextLimit;
+    use switchhook_core::time::SystemClock;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    struct NoInbox;
+
+    #[async_trait]
+    impl Inbox for NoInbox {
+        async fn accept(&self, _: Vec<Inbound>) -> Result<(), InboxError> {
+            Ok(())
+        }
+    }
+
+    /// Fails as it is told, and writes down when it was tried; then it waits for its drain.
+    struct Failing {
+        ends: Mutex<Vec<ConnectorError>>,
+        tried: Mutex<Vec<Instant>>,
+    }
+
+    #[async_trait]
+    impl Connector for Failing {
+        fn abilities(&self) -> Abilities {
+            Abilities { text: TextLimit::Bytes(1), idempotent_send: true, typing_every: None, send_limits: None }
+        }
+        async fn run(&self, context: ConnectorContext) -> Result<(), ConnectorError> {
+            self.tried.lock().unwrap().push(Instant::now());
+            let end = self.ends.lock().unwrap().pop();
+            match end {
+                Some(end) => Err(end),
+                None => {
+                    context.status.connected();
+                    context.drain.cancelled().await;
+                    Ok(())
+                }
+            }
+        }
+        async fn deliver(&self, _: &Delivery) -> Result<Receipt, DeliveryError> {
+            Ok(Receipt::default())
+        }
+    }
+
+    async fn run(mut ends: Vec<ConnectorError>) -> (Vec<u64>, StatusReporter) {
+        ends.reverse();
+        let tries = ends.len() + 1;
+        let connector = Arc::new(Failing { ends: Mutex::new(ends), tried: Mutex::default() });
+        let status = StatusReporter::new(Arc::new(SystemClock));
+        let drain = CancellationToken::new();
+        let context = ConnectorContext { inbox: Arc::new(NoInbox), status: status.clone(), drain: drain.clone() };
+        let task = tokio::spawn(supervise("c".parse().unwrap(), connector.clone(), context));
+        let mut changes = status.subscribe();
+        let settled = |s: &switchhook_core::status::Status| {
+            s.state == State::Failed || connector.tried.lock().unwrap().len() == tries
+        };
+        changes.wait_for(settled).await.unwrap();
+        let tried = connector.tried.lock().unwrap().clone();
+        drain.cancel();
+        task.await.unwrap();
+        let waits = tried.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
+        (waits, status)
+    }
+
+    fn retry() -> ConnectorError {
+        ConnectorError::Retry { code: "network", reason: "gone".into() }
+    }
+
+    /// C4: 1, 2, 4, 8, 16 s, then every 30 s; it never gives up.
+    #[tokio::test(start_paused = true)]
+    async fn waits_grow_to_thirty_seconds_and_stay_there() {
+        let (waits, _) = run(vec![retry(); 8]).await;
+        // Jitter adds up to a tenth, so whole seconds are those of the table up to 16, and 30 to 33 after it.
+        assert_eq!(waits[..4], [1, 2, 4, 8]);
+        assert!((16..=17).contains(&waits[4]), "{waits:?}");
+        assert!(waits[5..].iter().all(|wait| (30..=33).contains(wait)), "{waits:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn provider_that_names_a_wait_is_given_it() {
+        let wait = ConnectorError::WaitFor { code: "rate", reason: "slow down".into(), wait: Duration::from_secs(77) };
+        let (waits, _) = run(vec![wait]).await;
+        assert_eq!(waits, [77]);
+    }
+
+    /// What only a person can mend is not tried again.
+    #[tokio::test(start_paused = true)]
+    async fn fatal_trouble_waits_for_a_person() {
+        let fatal = ConnectorError::NeedsPerson { code: "unauthorized", reason: "bad token".into() };
+        let (waits, status) = run(vec![retry(), fatal, retry()]).await;
+        assert_eq!(waits.len(), 1, "one retry, and no try after the fatal one");
+        assert_eq!(status.get().code.as_deref(), Some("unauthorized"), "status says what to mend");
+    }
+}

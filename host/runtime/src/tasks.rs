@@ -12,6 +12,9 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// The longest sleep of the timer task: a clock that was set forward is noticed within it.
 const TIMER_NAP: Duration = Duration::from_secs(30);
 
+/// The shortest: a timer that can't be taken up must not keep the machine busy.
+const SHORTEST_NAP: Duration = Duration::from_millis(50);
+
 /// Applies the config whenever one of its files has changed.
 pub(crate) async fn follow_files(host: Host, mut changes: mpsc::Receiver<()>) {
     loop {
@@ -27,7 +30,7 @@ pub(crate) async fn follow_files(host: Host, mut changes: mpsc::Receiver<()>) {
 pub(crate) async fn fire_timers(host: Host) {
     loop {
         let nap = match host.0.pipeline.fire_timers().await {
-            Ok(Some(next)) => next.since(host.0.clock.now()).min(TIMER_NAP),
+            Ok(Some(next)) => next.since(host.0.clock.now()).clamp(SHORTEST_NAP, TIMER_NAP),
             Ok(None) => TIMER_NAP,
             Err(error) => {
                 tracing::error!(%error, "timers can't be read");

@@ -29,6 +29,8 @@ pub struct ApiOptions {
     pub token: TokenHash,
     /// Where the server listens: requests must name this address or loopback.
     pub listen: SocketAddr,
+    /// Or one of these names.
+    pub hosts: Vec<String>,
     /// Renders the metrics of this process.
     pub metrics: PrometheusHandle,
     /// Streams of events end when it says that the host drains.
@@ -47,7 +49,7 @@ pub(crate) struct Api {
 
 /// `/api/v1`, `/metrics` and the probes.
 pub fn router(host: Host, options: ApiOptions) -> Router {
-    let guarded = Guard { names: OwnNames::of(options.listen), token: options.token };
+    let guarded = Guard { names: OwnNames::of(options.listen, &options.hosts), token: options.token };
     let probes = probes::router(options.readiness.clone());
     let api = Api {
         host,

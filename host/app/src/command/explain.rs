@@ -2,7 +2,7 @@
 
 use switchhook_core::id::InboxId;
 use switchhook_core::time::{Clock, SystemClock};
-use switchhook_pipeline::Trace;
+use switchhook_runtime::Trace;
 use switchhook_runtime::{ExplainedDelivery, Explanation};
 
 use crate::args::Output;

@@ -50,15 +50,16 @@ pub(crate) fn host(old: &HostConfig, new: &HostConfig) -> (Keyed, Keyed) {
     };
     let live = [
         ("drain", old.drain == new.drain),
-        ("log", old.log == new.log),
         ("max_age", old.max_age == new.max_age),
         ("time_zone", old.time_zone == new.time_zone),
     ];
     let at_start = [
         ("data_dir", old.data_dir == new.data_dir),
         ("durability", old.durability == new.durability),
+        ("hosts", old.hosts == new.hosts),
         ("keys_dir", old.keys_dir == new.keys_dir),
         ("listen", old.listen == new.listen),
+        ("log", old.log == new.log),
         ("master_key", old.master_key == new.master_key),
     ];
     (differing(&live, ""), differing(&at_start, "; restart the host to use it"))

@@ -21,6 +21,7 @@ pub(crate) fn read(cx: &mut Context<'_>, node: Option<Node<'_>>) -> Option<HostC
         keys_dir: cx.path("keys"),
         master_key: None,
         listen: LISTEN,
+        hosts: Vec::new(),
         durability: Durability::Power,
         max_age: MAX_AGE,
         time_zone: "UTC".to_owned(),
@@ -38,6 +39,7 @@ pub(crate) fn read(cx: &mut Context<'_>, node: Option<Node<'_>>) -> Option<HostC
     keep_keys_apart(cx, &table, &host);
     host.master_key = table.get("master_key").and_then(|node| master_key(cx, &node));
     host.listen = listen(cx, &table).unwrap_or(LISTEN);
+    host.hosts = table.texts(&mut cx.report, "hosts").into_iter().map(|(_, name)| name.to_owned()).collect();
     host.time_zone = time_zone(cx, &table).unwrap_or(host.time_zone);
     let report = &mut cx.report;
     host.durability = table.choice(report, "durability").unwrap_or(host.durability);

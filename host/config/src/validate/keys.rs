@@ -68,6 +68,11 @@ pub(crate) const HOST: &[Key] = &[
     ),
     key("master_key", Shape::Secret, "The key that seals the data, where it does not live in `keys_dir`."),
     key("listen", Shape::Text, "Address and port of the web pages and the API. Default: `127.0.0.1:18789`."),
+    key(
+        "hosts",
+        Shape::Texts,
+        "Further names the pages and the API answer to, such as `chat.example.com` behind a proxy. Default: none.",
+    ),
     key("durability", Shape::Choice(&["power", "process"]), "What a commit survives. Default: `power`."),
     key(
         "max_age",

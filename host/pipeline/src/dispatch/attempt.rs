@@ -1,11 +1,13 @@
 //! One delivery, from its turn to its end: permission, pace, the wire, and what the answer means.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use switchhook_core::connector::{Connector, Delivery, DeliveryError, Receipt};
 use switchhook_core::message::Message;
-use switchhook_store::{DeliveryEnd, DeliveryState, StoredDelivery, failpoint};
+use switchhook_store::{DeliveryEnd, DeliveryState, StoreError, StoredDelivery, failpoint};
 
 use super::{AccountState, Carried, Dispatcher, Outgoing};
 use crate::event::EventKind;
@@ -29,51 +31,87 @@ const MAX_UNKNOWNS: u32 = 5;
 /// What follows from an attempt.
 enum Next {
     End(DeliveryEnd),
-    /// Try again after this long; the end is what the journal is told meanwhile.
-    Again(Duration, DeliveryEnd),
+    /// Try again later; the end is what the journal is told meanwhile.
+    Again(Pause, DeliveryEnd),
+}
+
+/// Before the next try.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    wait: Duration,
+    ends_with: PauseEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PauseEnd {
+    /// Also as soon as the connection stands again.
+    Connection,
+    /// Not before the time is over: the provider named it.
+    Time,
+}
+
+/// Why a row does not leave now.
+enum Stop {
+    Ended(DeliveryEnd),
+    /// It stays in the journal.
+    Stays,
+    /// Another hand has it: an operator, or a later run of this channel.
+    NotOurs,
 }
 
 impl Dispatcher {
     /// Carries one delivery to its end, however many tries it takes.
     pub(super) async fn carry(&self, account: &AccountState, mut outgoing: Outgoing) -> Carried {
         let id = outgoing.row.id;
-        if outgoing.row.not_before > self.desk.clock.now() {
-            let wait = outgoing.row.not_before.since(self.desk.clock.now());
-            if self.wait(account, wait).await == Waited::Hurry {
-                return Carried::Stays;
-            }
+        let not_before = outgoing.row.not_before.since(self.desk.clock.now());
+        let first = Pause { wait: not_before, ends_with: PauseEnd::Connection };
+        if !not_before.is_zero() && self.pause(account, first).await == Waited::Hurry {
+            return self.lay_down(&outgoing.row).await;
         }
         loop {
-            let wiring = self.desk.wiring.load_full();
-            let (Some(channel), Some(connector)) =
-                (wiring.channel(&outgoing.row.account).cloned(), self.desk.carriers.connector(&outgoing.row.account))
-            else {
+            if self.keep_pace(account, &outgoing.row).await == Waited::Hurry {
                 return self.lay_down(&outgoing.row).await;
+            }
+            let wire = account.wire.acquire().await;
+            let (channel, connector) = match self.clear(&mut outgoing).await {
+                Ok(cleared) => cleared,
+                Err(Stop::Ended(end)) => {
+                    self.desk.store.end_delivery_later(id, end).await;
+                    return Carried::Ended;
+                }
+                Err(Stop::Stays) => return self.lay_down(&outgoing.row).await,
+                Err(Stop::NotOurs) => return Carried::Ended,
             };
-            if let Err(end) = self.claim(&mut outgoing, &channel).await {
-                self.desk.store.end_delivery_later(id, end).await;
-                return Carried::Ended;
-            }
-            if self.keep_pace(account, &channel, &outgoing.row).await == Waited::Hurry {
-                return self.lay_down(&outgoing.row).await;
-            }
-            if let Err(error) = self.arm(&mut outgoing.row).await {
-                tracing::error!(delivery = %id, %error, "a delivery can't be armed; it stays in the journal");
-                return Carried::Stays;
-            }
-            match self.attempt(account, &channel, &connector, &mut outgoing.row).await {
+            let next = self.attempt(&channel, &connector, &mut outgoing.row).await;
+            drop(wire);
+            match next {
                 Next::End(end) => {
                     self.desk.store.end_delivery_later(id, end).await;
                     return Carried::Ended;
                 }
-                Next::Again(wait, end) => {
+                Next::Again(pause, end) => {
                     self.desk.store.end_delivery_later(id, end).await;
-                    if self.wait(account, wait).await == Waited::Hurry {
+                    if self.pause(account, pause).await == Waited::Hurry {
                         return Carried::Stays;
                     }
                 }
             }
         }
+    }
+
+    /// The last look before a row leaves, with nothing left to wait for after it: its channel as it is now, the sender's
+    /// permission, and the commit that says it is leaving.
+    async fn clear(&self, outgoing: &mut Outgoing) -> Result<(Arc<ChannelWiring>, Arc<dyn Connector>), Stop> {
+        let wiring = self.desk.wiring.load_full();
+        let channel = wiring.channel(&outgoing.row.account).ok_or(Stop::Stays)?.clone();
+        let connector = self.desk.carriers.connector(&outgoing.row.account).ok_or(Stop::Stays)?;
+        if outgoing.row.state == DeliveryState::Unknown && parks(&channel) {
+            let reason = "it may have left before the host died".to_owned();
+            return Err(Stop::Ended(DeliveryEnd::Parked { reason }));
+        }
+        self.claim(outgoing, &channel).await.map_err(Stop::Ended)?;
+        self.arm(&mut outgoing.row).await?;
+        Ok((channel, connector))
     }
 
     /// Leaves a row to the journal; one that was armed and has not left is ready again.
@@ -131,7 +169,9 @@ impl Dispatcher {
         permit(&self.desk, arrived, Asking::Again, &mut tracer).await.map(drop)
     }
 
-    async fn keep_pace(&self, account: &AccountState, channel: &ChannelWiring, row: &StoredDelivery) -> Waited {
+    async fn keep_pace(&self, account: &AccountState, row: &StoredDelivery) -> Waited {
+        let wiring = self.desk.wiring.load_full();
+        let Some(channel) = wiring.channel(&row.account) else { return Waited::Enough };
         let (Some(limits), SendingPace::Vendor) = (channel.abilities.send_limits, channel.limits) else {
             return Waited::Enough;
         };
@@ -139,28 +179,36 @@ impl Dispatcher {
         if wait.is_zero() {
             return Waited::Enough;
         }
-        tokio::select! {
-            () = tokio::time::sleep(wait) => Waited::Enough,
-            () = self.hurry.cancelled() => Waited::Hurry,
-        }
+        self.pause(account, Pause { wait, ends_with: PauseEnd::Time }).await
     }
 
-    async fn arm(&self, row: &mut StoredDelivery) -> Result<(), switchhook_store::StoreError> {
-        if row.state != DeliveryState::Armed {
-            self.desk.store.arm(row.id).await?;
-            row.state = DeliveryState::Armed;
-            row.attempts += 1;
+    /// Writes down that the row is leaving. A journal that can't be written holds the chat up, and loses nothing.
+    async fn arm(&self, row: &mut StoredDelivery) -> Result<(), Stop> {
+        let mut wait = Duration::from_millis(250);
+        while row.state != DeliveryState::Armed {
+            match self.desk.store.arm(row.id).await {
+                Ok(()) => {
+                    row.state = DeliveryState::Armed;
+                    row.attempts += 1;
+                }
+                Err(StoreError::Closed) => return Err(Stop::Stays),
+                Err(error @ (StoreError::WrongState { .. } | StoreError::NotFound { .. })) => {
+                    tracing::info!(delivery = %row.id, %error, "decided elsewhere meanwhile");
+                    return Err(Stop::NotOurs);
+                }
+                Err(error) => {
+                    tracing::error!(delivery = %row.id, %error, ?wait, "the journal can't be written; trying again");
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => wait = (wait * 2).min(BACKOFF_CAP),
+                        () = self.hurry.cancelled() => return Err(Stop::Stays),
+                    }
+                }
+            }
         }
         Ok(())
     }
 
-    async fn attempt(
-        &self,
-        account: &AccountState,
-        channel: &ChannelWiring,
-        connector: &Arc<dyn Connector>,
-        row: &mut StoredDelivery,
-    ) -> Next {
+    async fn attempt(&self, channel: &ChannelWiring, connector: &Arc<dyn Connector>, row: &mut StoredDelivery) -> Next {
         let Some(action) = row.action.clone() else {
             return Next::End(DeliveryEnd::Dead { reason: "its content is erased".to_owned() });
         };
@@ -173,11 +221,13 @@ impl Dispatcher {
             answers: row.answers.clone(),
             idempotency_key: format!("sh-{}", row.id),
         };
-        let _wire = account.wire.acquire().await;
         failpoint::edge("dispatch.before_send");
-        let answer = match tokio::time::timeout(ANSWER_LIMIT, connector.deliver(&delivery)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(DeliveryError::Unknown { reason: format!("no answer within {ANSWER_LIMIT:?}") }),
+        let sending = AssertUnwindSafe(connector.deliver(&delivery)).catch_unwind();
+        let unknown = |reason: String| Err(DeliveryError::Unknown { reason });
+        let answer = match tokio::time::timeout(ANSWER_LIMIT, sending).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => unknown("the connector panicked".to_owned()),
+            Err(_) => unknown(format!("no answer within {ANSWER_LIMIT:?}")),
         };
         failpoint::edge("dispatch.after_send");
         // Whatever comes next, it is not on the wire any more.
@@ -202,8 +252,10 @@ impl Dispatcher {
                 Next::End(DeliveryEnd::Dead { reason: format!("given up after {} tries: {reason}", row.attempts) })
             }
             Err(DeliveryError::Retry { reason, after }) => {
+                let ends_with = if after.is_some() { PauseEnd::Time } else { PauseEnd::Connection };
                 let wait = after.unwrap_or_else(|| backoff(row.attempts));
-                Next::Again(wait, DeliveryEnd::Retry { at: self.desk.clock.now().plus(wait), reason })
+                let end = DeliveryEnd::Retry { at: self.desk.clock.now().plus(wait), reason };
+                Next::Again(Pause { wait, ends_with }, end)
             }
             Err(DeliveryError::Unknown { reason }) => {
                 failed("unknown");
@@ -214,25 +266,36 @@ impl Dispatcher {
     }
 
     fn after_unknown(&self, channel: &ChannelWiring, row: &StoredDelivery, reason: String) -> Next {
-        let park = channel.on_unknown == OnUnknown::Park && !channel.abilities.idempotent_send;
-        if park {
+        if parks(channel) {
             return Next::End(DeliveryEnd::Parked { reason });
         }
         if row.unknowns >= MAX_UNKNOWNS {
             return Next::End(DeliveryEnd::Dead { reason: format!("unknown {} times: {reason}", row.unknowns) });
         }
         let wait = backoff(row.attempts);
-        Next::Again(wait, DeliveryEnd::Unknown { at: self.desk.clock.now().plus(wait), reason })
+        let end = DeliveryEnd::Unknown { at: self.desk.clock.now().plus(wait), reason };
+        Next::Again(Pause { wait, ends_with: PauseEnd::Connection }, end)
     }
 
-    /// Waits for the next try, for the connection to return, or for a drain.
-    async fn wait(&self, account: &AccountState, wait: Duration) -> Waited {
+    async fn pause(&self, account: &AccountState, pause: Pause) -> Waited {
+        let connected = async {
+            match pause.ends_with {
+                PauseEnd::Connection => account.connected.notified().await,
+                PauseEnd::Time => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(wait) => Waited::Enough,
-            () = account.connected.notified() => Waited::Enough,
+            () = tokio::time::sleep(pause.wait) => Waited::Enough,
+            () = connected => Waited::Enough,
             () = self.hurry.cancelled() => Waited::Hurry,
         }
     }
+}
+
+/// Whether a delivery of unknown fate waits for the operator: where the config says so, and the provider can't tell a
+/// second sending from the first.
+fn parks(channel: &ChannelWiring) -> bool {
+    channel.on_unknown == OnUnknown::Park && !channel.abilities.idempotent_send
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,10 @@ mod attempt;
 mod pace;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use switchhook_core::id::{AccountId, InboxId, OutboxId};
 use switchhook_store::{DeliveryState, NewDelivery, StoreError, StoredDelivery};
@@ -89,19 +91,19 @@ impl Dispatcher {
         }
     }
 
-    /// Sends what a commit has just made.
+    /// Sends what a commit has just made. `standings` is the count of the operator's words when the permission it rests on
+    /// was last looked at.
     pub(crate) fn send(
         self: &Arc<Self>,
         messages: &[InboxId],
-        deliveries: Vec<NewDelivery>,
-        ids: Vec<OutboxId>,
+        deliveries: impl Iterator<Item = (NewDelivery, OutboxId)>,
+        standings: u64,
         reserved: Reserved,
     ) {
         let Some(message) = messages.last() else { return self.release(reserved) };
-        let standings = self.desk.standings();
         let mut started = reserved.0;
         let mut state = self.state.lock();
-        for (delivery, id) in deliveries.into_iter().zip(ids) {
+        for (delivery, id) in deliveries {
             let outgoing = Outgoing { row: stored(id, *message, delivery), standings };
             started.extend(enqueue(&mut state, outgoing));
         }
@@ -157,7 +159,13 @@ impl Dispatcher {
         let account = self.account(&key.account);
         while let Some(outgoing) = self.next(&key) {
             let id = outgoing.row.id;
-            let carried = self.carry(&account, outgoing).await;
+            let carried = match AssertUnwindSafe(self.carry(&account, outgoing)).catch_unwind().await {
+                Ok(carried) => carried,
+                Err(_) => {
+                    tracing::error!(delivery = %id, "the connector panicked; the delivery stays in the journal");
+                    Carried::Stays
+                }
+            };
             let mut state = self.state.lock();
             state.in_hand.remove(&id);
             if carried == Carried::Stays {

@@ -19,7 +19,7 @@ use switchhook_core::model::{
 };
 use switchhook_core::person::PersonId;
 use switchhook_core::split::TextLimit;
-use switchhook_core::time::{Clock, SystemClock};
+use switchhook_core::time::{Clock, SystemClock, UnixMillis};
 use switchhook_pipeline::wiring::*;
 use switchhook_pipeline::{Carriers, Pipeline, PipelineParts};
 use switchhook_store::{Durability, InboxState, Keyring, MasterKey, Store, StoreOptions, StoredMessage};
@@ -176,7 +176,24 @@ pub(crate) fn pass() -> Decide {
     Box::new(|_| Ok(Verdict::Pass))
 }
 
+/// The machine's clock, moved ahead at will.
+#[derive(Default)]
+pub(crate) struct Ahead(std::sync::atomic::AtomicU64);
+
+impl Clock for Ahead {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(SystemClock.now().0 + self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl Ahead {
+    pub(crate) fn by(&self, time: Duration) {
+        self.0.fetch_add(time.as_millis() as u64, Ordering::SeqCst);
+    }
+}
+
 pub(crate) struct Bench {
+    pub(crate) clock: Arc<Ahead>,
     pub(crate) pipeline: Pipeline,
     pub(crate) store: Store,
     pub(crate) ledger: Arc<Ledger>,
@@ -188,7 +205,8 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new(setup: Setup) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ahead = Arc::new(Ahead::default());
+        let clock: Arc<dyn Clock> = ahead.clone();
         let (store, _) = Store::open(StoreOptions {
             dir: folder.path().to_owned(),
             keys: Keyring { current: MasterKey::from_bytes([7; 32]), old: Vec::new() },
@@ -204,7 +222,7 @@ impl Bench {
         let carriers = Arc::new(OneCarrier(ledger.clone()));
         let parts = PipelineParts { store: store.clone(), clock, carriers };
         let pipeline = Pipeline::new(parts, wiring(1, setup, &ledger, &model));
-        Self { pipeline, store, ledger, model, written: AtomicUsize::new(0), _folder: folder }
+        Self { clock: ahead, pipeline, store, ledger, model, written: AtomicUsize::new(0), _folder: folder }
     }
 
     /// Puts another generation in force.
@@ -296,7 +314,7 @@ fn step<H: ?Sized>(name: &str, on_failure: OnFailure, hook: Arc<H>) -> Step<H> {
     Step {
         plugin: PluginName::new(name).expect("a name"),
         digest: Digest::from_hex("00"),
-        content: BTreeSet::from([ContentKind::Text]),
+        content: BTreeSet::from([ContentKind::Text, ContentKind::Timer]),
         on_failure,
         kv_quota: 1 << 20,
         hook,

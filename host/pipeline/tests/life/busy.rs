@@ -84,3 +84,23 @@ async fn stop_cancels_the_call_and_the_next_message_goes_on() {
     bench.let_model(1);
     assert_eq!(bench.sent(2).await, ["stopped", "re: next"]);
 }
+
+/// What reply plugins want done for each message of a merged turn is done.
+#[tokio::test]
+async fn merged_turn_keeps_what_reply_plugins_added() {
+    let mark: Handle = Box::new(|m| {
+        let text = format!("seen {}", m.text().unwrap_or_default());
+        Ok(Outcome::Continue(vec![Action::Send(Outgoing::text(text))]))
+    });
+    let bench = Bench::new(Setup { replies: vec![mark], while_busy: WhileBusy::Merge, ..Setup::default() });
+    bench.hold_model();
+    bench.write("a", "1").await;
+    bench.asked(1).await;
+    bench.write("a", "2").await;
+    bench.write("a", "3").await;
+    bench.let_model(3);
+    let sent = bench.sent(5).await;
+    for text in ["seen 1", "seen 2", "seen 3"] {
+        assert!(sent.iter().any(|s| s == text), "{text} is missing: {sent:?}");
+    }
+}

@@ -159,3 +159,51 @@ async fn blocked_sender_gets_no_delivery_that_still_waits() {
     assert!(row.reason.expect("a reason").contains("blocked"));
     assert_eq!(bench.ledger.texts(), ["re: one"], "only what was on the wire already");
 }
+
+/// Held on Friday, approved on Monday: its age counts from the approval.
+#[tokio::test]
+async fn message_approved_after_days_is_answered() {
+    let bench = Bench::new(Setup { policies: vec![hold()], ..Setup::default() });
+    let id = bench.write("a", "hello").await;
+    bench.settled(id).await;
+    bench.clock.by(std::time::Duration::from_secs(3 * 86_400));
+    bench.pipeline.replay(id, Approval::Approved).await.expect("it is approved");
+    assert_eq!(bench.sent(1).await, ["re: hello"]);
+}
+
+/// A policy that fails has written nothing.
+#[tokio::test]
+async fn writes_of_a_failed_policy_are_forgotten() {
+    let trap: Decide = Box::new(|_| Err(HookFailure::Trap { detail: "boom".into() }));
+    let bench = Bench::new(Setup { policies: vec![trap], ..Setup::default() });
+    let id = bench.write("a", "hello").await;
+    bench.settled(id).await;
+    let chat = Some(("c".parse().expect("a name"), crate::bench::inbound("a", "", 0).message.conversation()));
+    let scope = KvScope { space: KvSpace::Chat, plugin: "policy0".parse().expect("a name"), chat };
+    assert_eq!(bench.store.kv_get(&scope, "asked").await.expect("it can be read"), None);
+}
+
+/// In a turn of several people, one who is taken off the list takes nothing from the others.
+#[tokio::test]
+async fn one_revoked_sender_of_a_merged_turn_leaves_the_others() {
+    let not_b: fn() -> Decide = || {
+        Box::new(|m| match m.text() {
+            Some(text) if text.contains("bad") => Ok(Verdict::Deny { reason: "no".into(), notice: None }),
+            _ => Ok(Verdict::Pass),
+        })
+    };
+    let while_busy = switchhook_pipeline::wiring::WhileBusy::Merge;
+    let bench = Bench::new(Setup { while_busy, ..Setup::default() });
+    bench.hold_model();
+    bench.write("a", "first").await;
+    bench.asked(1).await;
+    let bad = bench.write("a", "bad").await;
+    let good = bench.write("a", "good").await;
+    bench.let_model(1);
+    bench.asked(2).await;
+    bench.publish(Setup { policies: vec![not_b()], fingerprint: "two", while_busy, ..Setup::default() });
+    bench.let_model(2);
+    assert_eq!(bench.sent(2).await, ["re: first", "re: good"]);
+    assert_eq!(bench.settled(bad).await.state, InboxState::Revoked);
+    assert_eq!(bench.settled(good).await.state, InboxState::Done);
+}

@@ -90,3 +90,34 @@ async fn resumed_message_is_answered() {
     bench.pipeline.resume(&[account()]).await.expect("resumed");
     assert_eq!(bench.sent(1).await, ["re: left behind"]);
 }
+
+/// A timer that a plugin schedules comes back as what it is, not as the message that scheduled it.
+#[tokio::test]
+async fn scheduled_timer_comes_back_by_its_name() {
+    use switchhook_core::action::{Action, Outgoing};
+    use switchhook_core::message::Content;
+    let remind: Handle = Box::new(|m| match &m.content {
+        Content::Timer(name) => Ok(Outcome::Answered(vec![Action::Send(Outgoing::text(format!("due: {name}")))])),
+        _ => Ok(Outcome::Answered(vec![Action::Schedule { name: "tea".into(), after_ms: 60_000 }])),
+    });
+    let bench = Bench::new(Setup { replies: vec![remind], ..Setup::default() });
+    let id = bench.write("a", "remind me").await;
+    bench.settled(id).await;
+    let next = bench.pipeline.fire_timers().await.expect("readable").expect("a timer waits");
+    assert!(next > bench.clock.now(), "it is not due yet");
+    bench.clock.by(Duration::from_secs(61));
+    bench.pipeline.fire_timers().await.expect("readable");
+    assert_eq!(bench.sent(1).await, ["due: tea"]);
+}
+
+/// What a reply plugin wrote before it failed is forgotten, also where it is skipped.
+#[tokio::test]
+async fn writes_of_a_failed_reply_plugin_are_forgotten() {
+    use switchhook_core::hook::KvSpace;
+    let bench = Bench::new(Setup { replies: vec![broken()], on_failure: OnFailure::Skip, ..Setup::default() });
+    bench.write("a", "hello").await;
+    bench.sent(1).await;
+    let chat = Some(("c".parse().expect("a name"), inbound("a", "", 0).message.conversation()));
+    let scope = switchhook_store::KvScope { space: KvSpace::Chat, plugin: "reply0".parse().expect("a name"), chat };
+    assert_eq!(bench.store.kv_get(&scope, "handled").await.expect("readable"), None);
+}
