@@ -14,6 +14,7 @@ use switchhook_core::id::{AccountId, InboxId};
 use switchhook_core::message::Conversation;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::desk::Desk;
 use crate::dispatch::Dispatcher;
@@ -114,7 +115,9 @@ impl Lanes {
     async fn run_front(self: Arc<Self>, conversation: Conversation) {
         while let Some(entry) = self.next_front(&conversation) {
             let id = entry.id;
-            let front = AssertUnwindSafe(front(&self.desk, &self.dispatcher, entry)).catch_unwind().await;
+            let span = tracing::info_span!("message", %id);
+            let work = front(&self.desk, &self.dispatcher, entry).instrument(span);
+            let front = AssertUnwindSafe(work).catch_unwind().await;
             match front {
                 Err(_) => {
                     panicked(&self.desk, &[id]).await;
@@ -188,7 +191,9 @@ impl Lanes {
 
     async fn run_turn(self: Arc<Self>, conversation: Conversation, turn: Vec<InWork>, stop: CancellationToken) {
         let ids: Vec<_> = turn.iter().map(|work| work.permitted.id()).collect();
-        let back = AssertUnwindSafe(back(&self.desk, &self.dispatcher, turn, &stop)).catch_unwind().await;
+        let span = tracing::info_span!("turn", messages = ?ids);
+        let work = back(&self.desk, &self.dispatcher, turn, &stop).instrument(span);
+        let back = AssertUnwindSafe(work).catch_unwind().await;
         match back {
             Err(_) => {
                 panicked(&self.desk, &ids).await;

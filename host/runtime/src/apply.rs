@@ -200,6 +200,9 @@ impl Host {
             attempt
         };
         tell(&attempt);
+        if outcome == AttemptOutcome::Unchanged {
+            return attempt;
+        }
         let record = GenerationRecord {
             number: attempt.number,
             digest: digest.as_str().to_owned(),

@@ -72,7 +72,9 @@ fn report(
     } else {
         tracing::warn!(%channel, code, failures, ?wait, "connection lost: {reason}");
     }
-    context.status.set(State::Reconnecting, Some(code), Some(reason));
+    let detail =
+        if failures >= CRITICAL { format!("critical, {failures} failures in a row: {reason}") } else { reason };
+    context.status.set(State::Reconnecting, Some(code), Some(detail));
     context.status.failures(failures);
     wait
 }
@@ -133,7 +135,8 @@ mod tests {
         }
     }
 
-    async fn run(mut ends: Vec<ConnectorError>) -> (Vec<u64>, StatusReporter) {
+    /// The waits between the tries, the status at the end, and every detail it gave on the way.
+    async fn run(mut ends: Vec<ConnectorError>) -> (Vec<u64>, StatusReporter, String) {
         ends.reverse();
         let tries = ends.len() + 1;
         let connector = Arc::new(Failing { ends: Mutex::new(ends), tried: Mutex::default() });
@@ -142,7 +145,9 @@ mod tests {
         let context = ConnectorContext { inbox: Arc::new(NoInbox), status: status.clone(), drain: drain.clone() };
         let task = tokio::spawn(supervise("c".parse().unwrap(), connector.clone(), context));
         let mut changes = status.subscribe();
+        let mut details = String::new();
         let settled = |s: &switchhook_core::status::Status| {
+            details.extend(s.detail.as_deref());
             s.state == State::Failed || connector.tried.lock().unwrap().len() == tries
         };
         changes.wait_for(settled).await.unwrap();
@@ -150,7 +155,7 @@ mod tests {
         drain.cancel();
         task.await.unwrap();
         let waits = tried.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
-        (waits, status)
+        (waits, status, details)
     }
 
     fn retry() -> ConnectorError {
@@ -160,17 +165,31 @@ mod tests {
     /// C4: 1, 2, 4, 8, 16 s, then every 30 s; it never gives up.
     #[tokio::test(start_paused = true)]
     async fn waits_grow_to_thirty_seconds_and_stay_there() {
-        let (waits, _) = run(vec![retry(); 8]).await;
+        let (waits, status, _) = run(vec![retry(); 8]).await;
+        assert_eq!(status.get().failures, 0, "it is connected in the end");
         // Jitter adds up to a tenth, so whole seconds are those of the table up to 16, and 30 to 33 after it.
         assert_eq!(waits[..4], [1, 2, 4, 8]);
         assert!((16..=17).contains(&waits[4]), "{waits:?}");
         assert!(waits[5..].iter().all(|wait| (30..=33).contains(wait)), "{waits:?}");
     }
 
+    /// C4: after five failures in a row the channel is critical, and says so.
+    #[tokio::test(start_paused = true)]
+    async fn fifth_failure_in_a_row_is_critical() {
+        let fatal = ConnectorError::NeedsPerson { code: "unauthorized", reason: "bad token".into() };
+        let mut seen = Vec::new();
+        for failures in [4, 5] {
+            let ends = [vec![retry(); failures], vec![fatal.clone()]].concat();
+            seen.push(run(ends).await.2);
+        }
+        assert!(!seen[0].contains("critical"), "{seen:?}");
+        assert!(seen[1].contains("critical, 5 failures in a row: gone"), "{seen:?}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn provider_that_names_a_wait_is_given_it() {
         let wait = ConnectorError::WaitFor { code: "rate", reason: "slow down".into(), wait: Duration::from_secs(77) };
-        let (waits, _) = run(vec![wait]).await;
+        let (waits, ..) = run(vec![wait]).await;
         assert_eq!(waits, [77]);
     }
 
@@ -178,7 +197,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn fatal_trouble_waits_for_a_person() {
         let fatal = ConnectorError::NeedsPerson { code: "unauthorized", reason: "bad token".into() };
-        let (waits, status) = run(vec![retry(), fatal, retry()]).await;
+        let (waits, status, _) = run(vec![retry(), fatal, retry()]).await;
         assert_eq!(waits.len(), 1, "one retry, and no try after the fatal one");
         assert_eq!(status.get().code.as_deref(), Some("unauthorized"), "status says what to mend");
     }

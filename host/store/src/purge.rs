@@ -1,5 +1,7 @@
 //! Forgetting what was decided long ago.
 
+use std::time::Duration;
+
 use rusqlite::params;
 
 use crate::error::StoreError;
@@ -10,6 +12,18 @@ use crate::writer::Batch;
 
 /// Rows a transaction touches, so that a purge holds up nobody's message for long.
 const SLICE: usize = 500;
+
+/// How long somebody who only wrote is remembered: every stranger and every guest of a web page is one.
+const KEEP_CONTACTS: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// Turns kept of one conversation: five times what a prompt may ask for.
+const KEEP_TURNS: i64 = 1_000;
+const SURPLUS_TURNS: &str = "SELECT id FROM (SELECT id, row_number() OVER \
+    (PARTITION BY conversation ORDER BY id DESC) AS age FROM history) WHERE age > ?1 LIMIT 500";
+
+/// Attempts to put a config in force, kept for whoever asks what changed.
+const KEEP_GENERATIONS: i64 = 1_000;
+const SURPLUS_GENERATIONS: &str = "DELETE FROM generations WHERE id <= (SELECT max(id) FROM generations) - ?1";
 
 /// What nobody has to decide about any more.
 const OVER: &[InboxState] =
@@ -33,7 +47,19 @@ impl Store {
         let forgotten = self.in_slices(find(0, &over), keys, forget).await?;
         let sent = format!("SELECT id FROM outbox WHERE ended_at < ?1 AND state IN ({left}) LIMIT {SLICE}");
         let delivered = self.in_slices(sent, bodies, forget_delivery).await?;
-        Ok(erased + forgotten + delivered)
+        let said = self.in_slices(SURPLUS_TURNS.to_owned(), KEEP_TURNS, forget_turn).await?;
+        let strangers = self.forget_strangers(cutoff(now, KEEP_CONTACTS.as_millis())).await?;
+        let attempts = self.write(|batch| batch.execute(SURPLUS_GENERATIONS, [KEEP_GENERATIONS])).await?;
+        Ok(erased + forgotten + delivered + said + strangers + attempts)
+    }
+
+    /// Forgets who has not written for long. What the operator said of them is kept apart, and stays.
+    async fn forget_strangers(&self, before: i64) -> Result<usize, StoreError> {
+        let gone =
+            self.write(move |batch| batch.execute("DELETE FROM contacts WHERE last_seen < ?1", [before])).await?;
+        let is_kept = |last: u64| i64::try_from(last).is_ok_and(|last| last >= before);
+        self.shared().memory.contacts.lock().retain(|_, seen| is_kept(seen.last.0));
+        Ok(gone)
     }
 
     /// Applies `act` to every row that `find` names, a slice at a time.
@@ -80,6 +106,10 @@ fn erase(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {
 
 fn forget(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {
     batch.execute("DELETE FROM inbox WHERE id = ?1", [id]).map(drop)
+}
+
+fn forget_turn(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {
+    batch.execute("DELETE FROM history WHERE id = ?1", [id]).map(drop)
 }
 
 fn forget_delivery(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {

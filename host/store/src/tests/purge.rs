@@ -60,5 +60,37 @@ async fn a_large_purge_goes_in_slices() {
     f.clock.advance(KEEP_BODIES + Duration::from_secs(1));
     let before = f.store.counters().ops;
     assert_eq!(f.store.purge().await.unwrap(), 1200);
-    assert_eq!(f.store.counters().ops - before, 5, "three slices of bodies, one look for keys, one for deliveries");
+    let looks = "three slices of bodies, and one look each for keys, deliveries, turns, contacts and generations";
+    assert_eq!(f.store.counters().ops - before, 8, "{looks}");
+}
+
+#[tokio::test]
+async fn of_a_conversation_the_last_thousand_turns_stay() {
+    let f = Fixture::new();
+    let id = f.accept("1", "x").await;
+    let turn = |n: usize| switchhook_core::hook::Turn {
+        speaker: switchhook_core::hook::Speaker::Us,
+        name: None,
+        text: format!("turn {n}"),
+        at: f.store.now(),
+    };
+    let turns = (0..1_005).map(|n| (conversation(), turn(n))).collect();
+    f.store.commit_outcome(Outcome { turns, ..done(id) }).await.unwrap();
+    assert_eq!(f.store.purge().await.unwrap(), 5);
+    let left = f.store.history(&conversation(), 2_000, u32::MAX).await.unwrap();
+    assert_eq!((left.len(), left[0].text.as_str()), (1_000, "turn 5"));
+}
+
+#[tokio::test]
+async fn strangers_are_forgotten_and_what_was_said_of_them_is_not() {
+    let f = Fixture::new();
+    f.store.remember_contact(&party("tg:1", None), &channel()).await;
+    f.store.set_standing(&person("tg:1"), switchhook_core::message::Standing::Blocked).await.unwrap();
+    f.clock.advance(Duration::from_secs(91 * 86_400));
+    f.store.remember_contact(&party("tg:2", None), &channel()).await;
+    assert_eq!(f.store.purge().await.unwrap(), 1);
+    let blocked = f.store.standing(&mut [person("tg:1")].iter());
+    assert_eq!(blocked, switchhook_core::message::Standing::Blocked);
+    f.store.remember_contact(&party("tg:1", None), &channel()).await;
+    assert_eq!(f.store.contacts().await.unwrap().len(), 2, "who writes again is known again");
 }
