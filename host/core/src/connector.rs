@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::action::Action;
 use crate::id::OutboxId;
 use crate::kind::ChannelSettings;
+use crate::link::Linkable;
 use crate::message::{Chat, Inbound};
 use crate::split::TextLimit;
 use crate::status::{State, Status};
@@ -204,4 +205,8 @@ pub trait Connector: Send + Sync + 'static {
     }
     /// Takes over settings that are not identity, without touching the connection.
     async fn update(&self, _settings: ChannelSettings) {}
+    /// Where the account is a device that is linked to a phone: how that is done.
+    fn linkable(&self) -> Option<&dyn Linkable> {
+        None
+    }
 }

@@ -10,6 +10,7 @@ pub mod connector;
 pub mod hook;
 pub mod id;
 pub mod kind;
+pub mod link;
 pub mod message;
 pub mod model;
 pub mod person;

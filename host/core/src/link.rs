@@ -1,0 +1,106 @@
+//! Linking: how an account becomes a device of somebody's phone, told without any vendor.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::person::PersonId;
+
+/// How the phone is to learn of us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkMethod {
+    /// The phone scans what we show.
+    Qr,
+    /// A person types on the phone what we show; the number is the phone's own.
+    Code { number: PersonId },
+}
+
+/// What happens during an attempt, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// Show this, and nothing shown before. It holds a secret: never log it.
+    Qr { payload: String, expires_in: Duration },
+    /// Show this to be typed on the phone; it holds a secret as well.
+    Code { code: String, expires_in: Duration },
+    /// The code shown is dead; another follows.
+    CodeWithdrawn,
+    /// The phone agreed; what remains is ours.
+    Scanned,
+    /// The phone's owner must prove themselves with a passkey. `options` is the request for it, as JSON.
+    PasskeyRequired { options: String },
+    /// Compare this with what the phone shows; none where the phone needs no comparing.
+    PasskeyConfirmation { code: Option<String> },
+}
+
+/// What an attempt is given. Dropping the future of an attempt is as good as cancelling it.
+pub struct LinkAttempt {
+    pub method: LinkMethod,
+    /// An attempt waits while nobody takes its events.
+    pub events: mpsc::Sender<LinkEvent>,
+    pub cancel: CancellationToken,
+}
+
+/// Whose device an account is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedDevice {
+    /// Every id the phone's owner is known by, the phone number first.
+    pub owner: Vec<PersonId>,
+    pub name: Option<String>,
+}
+
+/// Why an attempt, or an end of a link, came to nothing. `code` is for scripts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    #[error("linking was cancelled")]
+    Cancelled,
+    #[error("an attempt is under way already: cancel it first")]
+    Busy,
+    #[error("this account is linked already: unlink it first")]
+    AlreadyLinked,
+    #[error("nobody scanned in time: start again")]
+    Expired,
+    #[error("the phone that answered is not {expected}: it was not linked")]
+    NumberMismatch { expected: PersonId },
+    #[error("too many attempts: wait {after:?} and start again, or scan the QR code")]
+    Throttled { after: Duration },
+    #[error("{reason}")]
+    Refused { code: &'static str, reason: String },
+    #[error("no connection: {reason}")]
+    Unreachable { reason: String },
+    #[error("the link can't be kept: {reason}")]
+    Store { reason: String },
+}
+
+impl LinkError {
+    /// A stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Busy => "busy",
+            Self::AlreadyLinked => "already-linked",
+            Self::Expired => "expired",
+            Self::NumberMismatch { .. } => "number-mismatch",
+            Self::Throttled { .. } => "throttled",
+            Self::Refused { code, .. } => code,
+            Self::Unreachable { .. } => "unreachable",
+            Self::Store { .. } => "store",
+        }
+    }
+}
+
+/// A connector whose account is a device of a phone. Not called while the connector runs, but for `unlink`.
+#[async_trait]
+pub trait Linkable: Send + Sync + 'static {
+    /// Whose device the account is; none while it is nobody's.
+    async fn linked(&self) -> Result<Option<LinkedDevice>, LinkError>;
+    /// Tries once to become a device. The future is the attempt: it starts nothing that outlives it.
+    async fn link(&self, attempt: LinkAttempt) -> Result<LinkedDevice, LinkError>;
+    /// Answers [`LinkEvent::PasskeyRequired`] of the attempt under way with an assertion, as JSON.
+    async fn passkey(&self, assertion: String) -> Result<(), LinkError>;
+    /// Says to the phone that the device is gone, as far as there is a connection, and forgets everything about it.
+    async fn unlink(&self) -> Result<(), LinkError>;
+    /// Forgets everything about the device without saying so.
+    async fn reset(&self) -> Result<(), LinkError>;
+}
