@@ -1,0 +1,25 @@
+//! WhatsApp, over the unofficial protocol of its linked devices: the only crate that knows it.
+//!
+//! Start with [`run`] (the life of a session), [`inbound`] (what comes in, and when it is acknowledged), [`deliver`] (what
+//! goes out), [`link`] (how a device comes to be) and [`reason`] (why a session ended, and what then). [`backend`] keeps
+//! the device's keys.
+#![forbid(unsafe_code)]
+
+mod backend;
+mod connector;
+mod deliver;
+mod identity;
+mod inbound;
+mod kind;
+mod link;
+mod map;
+mod media;
+mod reason;
+mod record;
+mod run;
+mod session;
+mod version;
+
+pub use kind::WhatsAppKind;
+/// The library's own HTTP trait, for whoever gives another client than the usual one.
+pub use whatsapp_rust::http::HttpClient;
