@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use switchhook_core::catalogue::Description;
@@ -21,6 +22,8 @@ const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 pub(crate) struct Cache {
     dir: PathBuf,
     compatibility: String,
+    /// Why code is copied into memory instead of mapped; empty where it never was.
+    unmappable: OnceLock<String>,
 }
 
 impl Cache {
@@ -36,9 +39,34 @@ impl Cache {
         // The default hasher has fixed keys: the same engine gives the same name in every process.
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        let cache = Self { dir: dir.to_owned(), compatibility: format!("{:016x}", hasher.finish()) };
+        let compatibility = format!("{:016x}", hasher.finish());
+        let cache = Self { dir: dir.to_owned(), compatibility, unmappable: OnceLock::new() };
         cache.sweep();
         Ok(cache)
+    }
+
+    /// What `status` has to say of the folder.
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.unmappable.get().map(String::as_str)
+    }
+
+    /// Maps the machine code. Where the folder lets nothing be mapped as code (mounted `noexec`, for one), it is copied
+    /// into memory instead: it works all the same, and costs memory that can't be shared or dropped.
+    fn map(&self, engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
+        let refused = match map_file(engine, path) {
+            Ok(component) => return Ok(component),
+            Err(refused) => refused,
+        };
+        // What is wrong with the code itself is wrong here, too.
+        let component = copy_file(engine, path)?;
+        self.unmappable.get_or_init(|| {
+            let dir = self.dir.display();
+            let note =
+                format!("compiled plugins are copied into memory: {dir} lets no code be mapped (noexec?): {refused:#}");
+            tracing::warn!("{note}");
+            note
+        });
+        Ok(component)
     }
 
     fn files(&self) -> Vec<(SystemTime, PathBuf)> {
@@ -66,7 +94,7 @@ impl Cache {
         if !path.is_file() {
             return None;
         }
-        match map(engine, &path) {
+        match self.map(engine, &path) {
             Ok(component) => Some(component),
             Err(error) => {
                 tracing::warn!(path = %path.display(), "a compiled plugin can't be used and is made again: {error:#}");
@@ -89,7 +117,11 @@ impl Cache {
         // A rename: whoever has mapped a file of this name keeps the one they mapped.
         aside.persist(&path).map_err(|error| failed(error.error))?;
         self.prune();
-        map(engine, &path).map_err(|error| CompileError::Invalid(format!("{error:#}")))
+        // It was made here and now: what is wrong is the machine's, not the component's.
+        self.map(engine, &path).map_err(|error| CompileError::File {
+            what: "the compiled component can't be used",
+            reason: std::io::Error::other(format!("{error:#}")),
+        })
     }
 
     pub(crate) fn description(&self, digest: &Digest) -> Option<Description> {
@@ -126,8 +158,15 @@ impl Cache {
 }
 
 #[allow(unsafe_code, reason = "wasmtime maps machine code only through an unsafe function")]
-fn map(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
+fn map_file(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
     // SAFETY: the file was written by our own compiler into a folder of ours (mode 0700), was on disk before it got
     // this name, and is never changed under it: a new one takes its place by rename.
     unsafe { Component::deserialize_file(engine, path) }
+}
+
+#[allow(unsafe_code, reason = "wasmtime takes machine code only through an unsafe function")]
+fn copy_file(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
+    let code = std::fs::read(path)?;
+    // SAFETY: as above.
+    unsafe { Component::deserialize(engine, &code) }
 }

@@ -2,12 +2,13 @@
 //! process uses too; the rest is about how many instances this machine has room for.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::error::EngineError;
+use crate::options::{Allocation, HostOptions};
 use crate::report::{Allocator, EngineReport, PagemapScan};
+use crate::swap::SwapFiles;
 
 /// Slots for each core, and the most of them: beyond that, calls only wait for a core.
 const SLOTS_PER_CORE: u32 = 16;
@@ -48,11 +49,16 @@ pub(crate) fn config() -> Config {
 }
 
 /// Starts the engine with as many slots as fit.
-pub(crate) fn build(swaps: &Path, workers: usize) -> Result<Built, EngineError> {
+pub(crate) fn build(options: &HostOptions, workers: usize) -> Result<Built, EngineError> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get()) as u32;
     let wanted = (SLOTS_PER_CORE * cores).min(MAX_SLOTS);
-    let scan = pagemap_scan(swaps);
-    let fitted = fit(wanted, |slots| Engine::new(&pooled(slots, &scan)).map_err(|error| format!("{error:#}")));
+    let scan = pagemap_scan(&options.swap);
+    let fitted = match options.allocation {
+        Allocation::AsItFits => {
+            fit(wanted, |slots| Engine::new(&pooled(slots, &scan)).map_err(|error| format!("{error:#}")))
+        }
+        Allocation::OnDemand => Fitted { pool: None, scaled_down: Vec::new() },
+    };
     let (engine, allocator, slots) = match fitted.pool {
         Some((engine, slots)) => (engine, Allocator::Pooling, slots),
         None => {
@@ -125,16 +131,13 @@ fn pooled(slots: u32, scan: &PagemapScan) -> Config {
 
 /// The scan asks for pages that are present, and a page that was swapped out still holds what the last instance wrote:
 /// it is used only where nothing can be swapped.
-fn pagemap_scan(swaps: &Path) -> PagemapScan {
-    let off = |reason: String| PagemapScan::Off { reason };
+fn pagemap_scan(swap: &SwapFiles) -> PagemapScan {
     if !PoolingAllocationConfig::is_pagemap_scan_available() {
-        return off("the kernel has no PAGEMAP_SCAN (Linux 6.7 or newer has)".to_owned());
+        return PagemapScan::Off { reason: "the kernel has no PAGEMAP_SCAN (Linux 6.7 or newer has)".to_owned() };
     }
-    match std::fs::read_to_string(swaps) {
-        // The first line is the heading.
-        Ok(text) if text.lines().skip(1).all(|line| line.trim().is_empty()) => PagemapScan::On,
-        Ok(_) => off("swap is active, and a swapped-out page would be missed".to_owned()),
-        Err(error) => off(format!("whether swap is active can't be told: {}: {error}", swaps.display())),
+    match swap.danger() {
+        None => PagemapScan::On,
+        Some(reason) => PagemapScan::Off { reason },
     }
 }
 
@@ -167,14 +170,14 @@ mod tests {
     #[test]
     fn an_active_swap_turns_the_scan_off() {
         let folder = tempfile::tempdir().unwrap();
-        let swaps = folder.path().join("swaps");
+        let swap = SwapFiles { areas: folder.path().join("swaps"), ..SwapFiles::default() };
         let heading = "Filename\tType\tSize\tUsed\tPriority\n";
-        std::fs::write(&swaps, format!("{heading}/swapfile file 1 0 -2\n")).unwrap();
-        assert!(matches!(pagemap_scan(&swaps), PagemapScan::Off { .. }));
-        assert!(matches!(pagemap_scan(&folder.path().join("missing")), PagemapScan::Off { .. }));
-        std::fs::write(&swaps, heading).unwrap();
+        std::fs::write(&swap.areas, heading).unwrap();
         let expect_on = PoolingAllocationConfig::is_pagemap_scan_available();
-        assert_eq!(pagemap_scan(&swaps) == PagemapScan::On, expect_on);
+        assert_eq!(pagemap_scan(&swap) == PagemapScan::On, expect_on);
+        let swap = SwapFiles { cgroup: folder.path().join("none"), ..swap };
+        std::fs::write(&swap.areas, format!("{heading}/swapfile file 1 0 -2\n")).unwrap();
+        assert!(matches!(pagemap_scan(&swap), PagemapScan::Off { .. }));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::refusals::Certainty;
+
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -31,4 +33,16 @@ pub enum CompileError {
     Ended { status: String, detail: String },
     #[error("{what}: {reason}")]
     File { what: &'static str, reason: std::io::Error },
+}
+
+impl CompileError {
+    /// Whether the same component would be refused again.
+    pub(crate) fn certainty(&self) -> Certainty {
+        match self {
+            Self::TooLarge { .. } | Self::Invalid(_) => Certainty::Certain,
+            // What else the machine was doing may have a part in it.
+            Self::TimedOut { .. } | Self::Ended { .. } => Certainty::Doubtful,
+            Self::Usage | Self::Start(_) | Self::File { .. } => Certainty::None,
+        }
+    }
 }

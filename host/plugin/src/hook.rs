@@ -15,6 +15,10 @@ use crate::sandbox::{Job, Plugin, Sandbox};
 use crate::state::Permissions;
 use crate::weight::Weight;
 
+/// The most actions of one call. Each is a row in the journal and a call of the provider: the largest answer that
+/// anybody would read needs some dozens.
+const MAX_ACTIONS: usize = 256;
+
 /// All that a call needs beside its arguments.
 #[derive(Clone)]
 pub(crate) struct Caller {
@@ -52,6 +56,10 @@ impl Caller {
         let (weight, limit) = (answer.weight(), self.limits.output);
         if weight > limit {
             return Err(HookFailure::Limit { what: format!("it returned {weight} bytes; {limit} is the most") });
+        }
+        if answer.actions() > MAX_ACTIONS {
+            let what = format!("it wanted {} things done; {MAX_ACTIONS} is the most", answer.actions());
+            return Err(HookFailure::Limit { what });
         }
         Ok(answer)
     }

@@ -16,9 +16,10 @@ use crate::cache::Cache;
 use crate::compile;
 use crate::contract::{About, Contracts, Invocation};
 use crate::describe;
-use crate::error::EngineError;
+use crate::error::{CompileError, EngineError};
 use crate::hook::Caller;
 use crate::options::{HookGrants, HostOptions};
+use crate::refusals::{Certainty, Refusals};
 use crate::report::EngineReport;
 use crate::sandbox::{Job, Plugin, Sandbox, list};
 use crate::source::{self, Bytes};
@@ -43,6 +44,7 @@ struct Inner {
     cache: Cache,
     /// The latest last.
     loaded: Mutex<VecDeque<Loaded>>,
+    refusals: Refusals,
     /// Components are compiled one at a time: messages come first.
     loading: Mutex<()>,
 }
@@ -69,13 +71,15 @@ impl PluginHost {
         let sandbox = Arc::new(Sandbox::start(&options)?);
         let contracts = Contracts::new(sandbox.engine()).map_err(|error| EngineError::Engine(format!("{error:#}")))?;
         let cache = Cache::open(&options.cache_dir, sandbox.engine())?;
-        let (loaded, loading) = (Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { options, sandbox, contracts, cache, loaded, loading })))
+        let (loaded, refusals, loading) = (Mutex::default(), Refusals::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { options, sandbox, contracts, cache, loaded, refusals, loading })))
     }
 
     /// How the engine is set up here, for `status`.
     pub fn report(&self) -> EngineReport {
-        self.0.sandbox.report().clone()
+        let mut report = self.0.sandbox.report().clone();
+        report.scaled_down.extend(self.0.cache.note().map(str::to_owned));
+        report
     }
 
     /// What the plugin says of itself. Blocking.
@@ -95,18 +99,29 @@ impl PluginHost {
         if let Some(loaded) = self.remembered(&digest) {
             return Ok(loaded);
         }
-        let component = self.component(&bytes, &digest, &name)?;
-        let bound = self.0.contracts.bind(&component, &name)?;
-        let plugin = self
-            .0
-            .sandbox
-            .plugin(bound)
-            .map_err(|reason| CatalogueError::NotAPlugin { source_name: name.clone(), reason })?;
-        let plugin = Arc::new(plugin);
-        let description = self.description(&plugin, &digest, &name)?;
-        let loaded = Loaded { digest, description, plugin };
-        self.remember(loaded.clone());
-        Ok(loaded)
+        if let Some(refused) = self.0.refusals.of(&digest, &name) {
+            return Err(refused);
+        }
+        match self.load_anew(&bytes, &digest, &name) {
+            Ok(loaded) => {
+                self.remember(loaded.clone());
+                Ok(loaded)
+            }
+            Err((error, certainty)) => {
+                self.0.refusals.remember(&digest, &error, certainty);
+                Err(error)
+            }
+        }
+    }
+
+    fn load_anew(&self, bytes: &[u8], digest: &Digest, name: &str) -> Result<Loaded, (CatalogueError, Certainty)> {
+        let certain = |error| (error, Certainty::Certain);
+        let unfit = |reason| CatalogueError::NotAPlugin { source_name: name.to_owned(), reason };
+        let component = self.component(bytes, digest).map_err(|error| (unfit(error.to_string()), error.certainty()))?;
+        let bound = self.0.contracts.bind(&component, name).map_err(certain)?;
+        let plugin = Arc::new(self.0.sandbox.plugin(bound).map_err(|reason| certain(unfit(reason)))?);
+        let description = self.description(&plugin, digest, name)?;
+        Ok(Loaded { digest: digest.clone(), description, plugin })
     }
 
     /// A hook ready to be called: that it takes its settings was proved in an instance that was thrown away. Blocking.
@@ -150,28 +165,32 @@ impl PluginHost {
         all.push_back(loaded);
     }
 
-    fn component(&self, bytes: &[u8], digest: &Digest, name: &str) -> Result<Component, CatalogueError> {
+    fn component(&self, bytes: &[u8], digest: &Digest) -> Result<Component, CompileError> {
         let Inner { options, sandbox, cache, .. } = &*self.0;
         if let Some(component) = cache.component(sandbox.engine(), digest) {
             return Ok(component);
         }
         let compile =
             |out: &std::path::Path| compile::compile(sandbox, &options.compiler, options.compile_time, bytes, out);
-        cache
-            .add(sandbox.engine(), digest, compile)
-            .map_err(|error| CatalogueError::NotAPlugin { source_name: name.to_owned(), reason: error.to_string() })
+        cache.add(sandbox.engine(), digest, compile)
     }
 
-    fn description(&self, plugin: &Arc<Plugin>, digest: &Digest, name: &str) -> Result<Description, CatalogueError> {
+    fn description(
+        &self,
+        plugin: &Arc<Plugin>,
+        digest: &Digest,
+        name: &str,
+    ) -> Result<Description, (CatalogueError, Certainty)> {
         if let Some(description) = self.0.cache.description(digest) {
             return Ok(description);
         }
         let failed = |reason| CatalogueError::Failed { source_name: name.to_owned(), function: "describe", reason };
         let bound = &plugin.bound;
-        let described =
-            self.proved(plugin, &DESCRIBE, |about| about.describe()).map_err(|error| failed(error.to_string()))?;
-        let description =
-            describe::check(described, digest.clone(), bound.hook.kind(), bound.contract).map_err(failed)?;
+        let described = self
+            .proved(plugin, &DESCRIBE, |about| about.describe())
+            .map_err(|error| (failed(error.to_string()), certainty(&error)))?;
+        let description = describe::check(described, digest.clone(), bound.hook.kind(), bound.contract)
+            .map_err(|reason| (failed(reason), Certainty::Certain))?;
         self.0.cache.keep_description(&description);
         Ok(description)
     }
@@ -227,6 +246,15 @@ impl Catalogue for PluginHost {
         let loaded = self.load(source)?;
         let settings = settings_text(settings).map_err(failed)?;
         self.prove(&loaded, &settings, limits).map_err(|error| failed(error.to_string()))
+    }
+}
+
+/// `describe` gives the same answer each time, unless the clock or the host ended it.
+fn certainty(failure: &HookFailure) -> Certainty {
+    match failure {
+        HookFailure::Deadline { .. } => Certainty::Doubtful,
+        HookFailure::Host { .. } => Certainty::None,
+        _ => Certainty::Certain,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::Poll;
 
+use parking_lot::Mutex;
 use switchhook_core::time::UnixMillis;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::async_trait;
@@ -15,6 +17,8 @@ use crate::state::State;
 
 /// How far a reading moves the monotonic clock, in nanoseconds: loops that wait for it end.
 const STEP: u64 = 1_000;
+/// How far it moves when a guest looks whether it has slept enough: one that does nothing else is done in time.
+const LOOK: u64 = 1_000_000;
 /// Where the monotonic clock starts, so that a guest can look back a little.
 const START: u64 = 1_000_000_000;
 /// The most random bytes one request may ask for.
@@ -23,12 +27,13 @@ const MAX_RANDOM: u64 = 64 * 1024;
 pub(crate) struct Nature {
     wall: UnixMillis,
     monotonic: Arc<AtomicU64>,
+    waiting: Waiting,
     chance: SplitMix,
 }
 
 impl Nature {
     pub(crate) fn new(wall: UnixMillis, seed: u64) -> Self {
-        Self { wall, monotonic: Arc::new(AtomicU64::new(START)), chance: SplitMix(seed) }
+        Self { wall, monotonic: Arc::new(AtomicU64::new(START)), waiting: Waiting::default(), chance: SplitMix(seed) }
     }
 
     fn bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
@@ -59,15 +64,56 @@ impl SplitMix {
     }
 }
 
-/// What a guest waits for when it sleeps: ready at once, and the clock has moved.
+/// What a guest waits for when it sleeps: over as soon as nothing ends before it, and then the clock has moved.
 struct Sleep {
     until: u64,
     monotonic: Arc<AtomicU64>,
+    waiting: Waiting,
+}
+
+/// When the sleeps end that are being waited for together.
+type Waiting = Arc<Mutex<Vec<u64>>>;
+
+/// One of them, until nobody waits for it any more.
+struct Awaited<'a>(&'a Sleep);
+
+impl<'a> Awaited<'a> {
+    fn new(sleep: &'a Sleep) -> Self {
+        sleep.waiting.lock().push(sleep.until);
+        Self(sleep)
+    }
+    fn is_next(&self) -> bool {
+        self.0.waiting.lock().iter().all(|other| self.0.until <= *other)
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting.lock();
+        if let Some(at) = waiting.iter().position(|until| *until == self.0.until) {
+            waiting.swap_remove(at);
+        }
+    }
 }
 
 #[async_trait]
 impl Pollable for Sleep {
     async fn ready(&mut self) {
+        // A guest that only looks, again and again, sees time pass.
+        if self.monotonic.fetch_add(LOOK, Relaxed).saturating_add(LOOK) >= self.until {
+            return;
+        }
+        let awaited = Awaited::new(self);
+        // A guest that waits for several sleeps asks for all of them before it asks for one of them again.
+        let mut asked = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut asked, true) && awaited.is_next() {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
         self.monotonic.fetch_max(self.until, Relaxed);
     }
 }
@@ -104,7 +150,9 @@ impl NatureView<'_> {
         self.nature.monotonic.fetch_add(STEP, Relaxed).saturating_add(STEP)
     }
     fn sleep(&mut self, until: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        let sleep = self.table.push(Sleep { until, monotonic: Arc::clone(&self.nature.monotonic) })?;
+        let Nature { monotonic, waiting, .. } = &*self.nature;
+        let sleep = Sleep { until, monotonic: Arc::clone(monotonic), waiting: Arc::clone(waiting) };
+        let sleep = self.table.push(sleep)?;
         subscribe(self.table, sleep)
     }
 }
@@ -169,5 +217,39 @@ mod tests {
         let mut chance = SplitMix(1_234_567);
         assert_eq!(chance.next(), 6_457_827_717_110_365_317);
         assert_eq!(chance.next(), 3_203_168_211_198_807_973);
+    }
+
+    fn sleep(nature: &Nature, until: u64) -> Sleep {
+        Sleep { until, monotonic: Arc::clone(&nature.monotonic), waiting: Arc::clone(&nature.waiting) }
+    }
+
+    /// Of several sleeps the shortest ends first, and the clock is not past the end of the others.
+    #[tokio::test]
+    async fn sleeps_end_in_order() {
+        let nature = Nature::new(UnixMillis(0), 1);
+        let hour = 3_600_000_000_000;
+        let (mut late, mut early) = (sleep(&nature, START + 2 * hour), sleep(&nature, START + hour));
+        tokio::select! {
+            biased;
+            () = late.ready() => panic!("the later one was first"),
+            () = early.ready() => {}
+        }
+        assert_eq!(nature.monotonic.load(Relaxed), START + hour);
+        late.ready().await;
+        assert_eq!(nature.monotonic.load(Relaxed), START + 2 * hour);
+    }
+
+    /// A guest that looks instead of waiting gets there, too.
+    #[test]
+    fn looking_makes_time_pass() {
+        let nature = Nature::new(UnixMillis(0), 1);
+        let mut sleep = sleep(&nature, START + 3 * LOOK);
+        let mut looks = 0;
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        while sleep.ready().as_mut().poll(&mut context).is_pending() {
+            looks += 1;
+        }
+        assert_eq!(looks, 2);
+        assert!(nature.waiting.lock().is_empty());
     }
 }

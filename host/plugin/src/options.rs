@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::swap::SwapFiles;
+
 /// How plugins are compiled.
 #[derive(Debug, Clone)]
 pub enum Compiler {
@@ -13,6 +15,15 @@ pub enum Compiler {
     InProcess,
 }
 
+/// Where the memory of instances comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allocation {
+    /// From a pool, where the address space has room for one.
+    AsItFits,
+    /// Mapped for each instance: slower, and what a small machine ends up with.
+    OnDemand,
+}
+
 /// How to set the host up.
 #[derive(Debug, Clone)]
 pub struct HostOptions {
@@ -21,8 +32,9 @@ pub struct HostOptions {
     pub compiler: Compiler,
     /// Threads of the runtime that guests run on; 0 means one for each core.
     pub workers: usize,
-    /// The list of active swap areas; tests put their own here.
-    pub swaps: PathBuf,
+    pub allocation: Allocation,
+    /// Where the kernel tells of swap; tests put their own files here.
+    pub swap: SwapFiles,
     /// The longest that compiling one component may take. 120 s: CPython (18 MiB) takes 8 s on two slow cores.
     pub compile_time: Duration,
 }
@@ -34,7 +46,8 @@ impl HostOptions {
             cache_dir: cache_dir.into(),
             compiler: Compiler::InProcess,
             workers: 0,
-            swaps: PathBuf::from("/proc/swaps"),
+            allocation: Allocation::AsItFits,
+            swap: SwapFiles::default(),
             compile_time: Duration::from_secs(120),
         }
     }

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use switchhook_core::catalogue::{Limits, SettingsProblem};
 use switchhook_core::hook::{Call, HookFailure};
 use switchhook_core::time::UnixMillis;
 use tokio::runtime::Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{Engine, Store, UpdateDeadline};
@@ -19,6 +19,7 @@ use crate::engine::{self, MAX_MEMORIES};
 use crate::error::EngineError;
 use crate::options::HostOptions;
 use crate::report::EngineReport;
+use crate::slots::{Held, Slots, Tenant};
 use crate::state::{MAX_HANDLES, Permissions, State};
 use crate::ticker::Ticker;
 
@@ -32,7 +33,9 @@ pub(crate) struct Sandbox {
     engine: Engine,
     /// Always there until the sandbox is dropped.
     runtime: Option<Runtime>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
+    /// The next plugin's.
+    tenant: AtomicU64,
     ticker: Ticker,
     report: EngineReport,
 }
@@ -42,8 +45,7 @@ pub(crate) struct Plugin {
     pub(crate) bound: Bound,
     /// Slots that one instance takes: one for each linear memory.
     slots: u32,
-    /// The slots this plugin may hold at once: half of all, so that one that spins leaves room for the others.
-    share: Arc<Semaphore>,
+    tenant: Tenant,
 }
 
 /// One call: a fresh instance, its settings, then a function.
@@ -62,7 +64,7 @@ impl Sandbox {
     pub(crate) fn start(options: &HostOptions) -> Result<Self, EngineError> {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let workers = if options.workers == 0 { cores } else { options.workers };
-        let engine::Built { engine, report } = engine::build(&options.swaps, workers)?;
+        let engine::Built { engine, report } = engine::build(options, workers)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("plugin")
             .worker_threads(workers)
@@ -71,8 +73,8 @@ impl Sandbox {
             .build()
             .map_err(EngineError::Threads)?;
         let ticker = Ticker::start(engine.weak()).map_err(EngineError::Threads)?;
-        let slots = Arc::new(Semaphore::new(report.slots as usize));
-        Ok(Self { engine, runtime: Some(runtime), slots, ticker, report })
+        let slots = Slots::new(report.slots);
+        Ok(Self { engine, runtime: Some(runtime), slots, tenant: AtomicU64::new(0), ticker, report })
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -90,8 +92,7 @@ impl Sandbox {
         if memories > MAX_MEMORIES {
             return Err(format!("it needs {memories} linear memories; {MAX_MEMORIES} is the most"));
         }
-        let share = (self.report.slots / 2).max(memories) as usize;
-        Ok(Plugin { bound, slots: memories, share: Arc::new(Semaphore::new(share)) })
+        Ok(Plugin { bound, slots: memories, tenant: Tenant(self.tenant.fetch_add(1, Relaxed)) })
     }
 
     /// Runs a future on the guests' runtime and blocks this thread until it is done; none while shutting down.
@@ -131,18 +132,10 @@ impl Sandbox {
     }
 
     /// Waits for the slots of one instance, as long as the call may take and no longer.
-    async fn admit(&self, plugin: &Plugin, wait: Duration) -> Result<[OwnedSemaphorePermit; 2], HookFailure> {
-        let until = Instant::now() + wait;
-        let acquire = async {
-            let own = Arc::clone(&plugin.share).acquire_many_owned(plugin.slots).await?;
-            let any = Arc::clone(&self.slots).acquire_many_owned(plugin.slots).await?;
-            Ok::<_, tokio::sync::AcquireError>([own, any])
-        };
-        match timeout_at(until.into(), acquire).await {
-            Ok(Ok(permits)) => Ok(permits),
-            Ok(Err(closed)) => Err(HookFailure::Host { detail: closed.to_string() }),
-            Err(_) => Err(HookFailure::Host { detail: format!("no instance was free within {wait:?}") }),
-        }
+    async fn admit(&self, plugin: &Plugin, wait: Duration) -> Result<Held, HookFailure> {
+        timeout_at((Instant::now() + wait).into(), self.slots.acquire(plugin.tenant, plugin.slots))
+            .await
+            .map_err(|_| HookFailure::Host { detail: format!("no instance was free within {wait:?}") })
     }
 
     fn store<R>(&self, job: &Job<R>, deadline: Instant) -> Store<State> {

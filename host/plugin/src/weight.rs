@@ -9,6 +9,10 @@ const ELEMENT: usize = 16;
 
 pub(crate) trait Weight {
     fn weight(&self) -> usize;
+    /// How many things it wants done.
+    fn actions(&self) -> usize {
+        0
+    }
 }
 
 impl Weight for Verdict {
@@ -29,6 +33,12 @@ impl Weight for Outcome {
             Self::Continue(actions) | Self::Answered(actions) => list(actions, action),
         }
     }
+    fn actions(&self) -> usize {
+        match self {
+            Self::Pass => 0,
+            Self::Continue(actions) | Self::Answered(actions) => actions.len(),
+        }
+    }
 }
 
 impl Weight for Next {
@@ -36,6 +46,12 @@ impl Weight for Next {
         match self {
             Self::Done(actions) => list(actions, action),
             Self::Again(request) => request.weight(),
+        }
+    }
+    fn actions(&self) -> usize {
+        match self {
+            Self::Done(actions) => actions.len(),
+            Self::Again(_) => 0,
         }
     }
 }

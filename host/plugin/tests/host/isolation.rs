@@ -6,7 +6,7 @@ use serde_json::json;
 use switchhook_core::hook::PolicyHook;
 use switchhook_plugin::{HostOptions, PagemapScan, PluginHost};
 
-use crate::kit::{LIMITS, ask, policy, policy_of, prepare};
+use crate::kit::{LIMITS, ask, policy, policy_of, prepare, swapping};
 
 /// F4
 #[tokio::test]
@@ -53,9 +53,8 @@ async fn memory_is_clean_for_every_call() {
 #[tokio::test]
 async fn memory_is_clean_with_swap_active() {
     let folder = tempfile::tempdir().unwrap();
-    let swaps = folder.path().join("swaps");
-    std::fs::write(&swaps, "Filename\n/swapfile file 1 0 -2\n").unwrap();
-    let host = PluginHost::new(HostOptions { swaps, ..HostOptions::new(folder.path().join("cache")) }).unwrap();
+    let swap = swapping(folder.path());
+    let host = PluginHost::new(HostOptions { swap, ..HostOptions::new(folder.path().join("cache")) }).unwrap();
     let report = host.report();
     assert!(matches!(report.pagemap_scan, PagemapScan::Off { .. }));
     assert!(report.keep_resident <= 64 << 10, "{}", report.keep_resident);

@@ -15,7 +15,7 @@ use switchhook_core::id::{AccountId, ChannelName};
 use switchhook_core::message::{Chat, ChatKind, Content, Message, Party, Standing};
 use switchhook_core::person::PersonId;
 use switchhook_core::time::UnixMillis;
-use switchhook_plugin::{HookGrants, HostOptions, PluginHost, Prepared};
+use switchhook_plugin::{HookGrants, HostOptions, PluginHost, Prepared, SwapFiles};
 
 use crate::guests;
 
@@ -34,6 +34,14 @@ pub(crate) fn shared() -> &'static PluginHost {
         let _ = std::fs::remove_dir_all(&folder);
         PluginHost::new(HostOptions::new(folder)).unwrap()
     })
+}
+
+/// A machine with an active swap area, and this process in the root of its control groups.
+pub(crate) fn swapping(folder: &Path) -> SwapFiles {
+    let files = SwapFiles { areas: folder.join("swaps"), cgroup: folder.join("cgroup"), hierarchy: folder.to_owned() };
+    std::fs::write(&files.areas, "Filename\n/swapfile file 1 0 -2\n").unwrap();
+    std::fs::write(&files.cgroup, "0::/\n").unwrap();
+    files
 }
 
 /// Puts a component where a host can find it.
