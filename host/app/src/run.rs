@@ -132,6 +132,7 @@ struct Running {
 
 async fn spawn(parts: Parts) -> Result<Running, Failure> {
     let listen = parts.listener.local_addr().unwrap_or(parts.config.host.listen);
+    let hosts = parts.config.host.hosts.clone();
     let options = HostOptions {
         config_path: parts.places.config.clone(),
         kinds: Arc::new(parts.kinds),
@@ -144,13 +145,8 @@ async fn spawn(parts: Parts) -> Result<Running, Failure> {
     let host = Host::start(options, parts.config).await;
     let host = host.map_err(|error| Failure::other("the host did not start", error))?;
     let (readiness, seen) = watch::channel(Readiness::Ready);
-    let options = ApiOptions {
-        token: parts.token.hash(),
-        listen,
-        hosts: parts.config.host.hosts.clone(),
-        metrics: parts.metrics.clone(),
-        readiness: seen,
-    };
+    let options =
+        ApiOptions { token: parts.token.hash(), listen, hosts, metrics: parts.metrics.clone(), readiness: seen };
     let router = parts.hub.router().merge(switchhook_api::router(host.clone(), options));
     let stop_server = CancellationToken::new();
     let server = Box::pin(serve::serve(parts.listener, router, stop_server.clone()));
