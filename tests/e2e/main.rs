@@ -1,7 +1,7 @@
 //! The promises, end to end: the real binary against strict fakes in processes of their own. Cases are named by
 //! behaviour, and carry the ids of the requirements they prove.
 
-mod harness;
+use ::harness;
 
 mod bad_edits;
 mod crash;

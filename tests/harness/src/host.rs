@@ -1,46 +1,72 @@
 //! The host under test, as a process and through its API.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::eventually_within;
+use super::programs::{program, programs};
 
 /// How long a host may take to be ready on a busy machine, compiling its plugins included.
 const START: Duration = Duration::from_secs(120);
 
-pub(crate) struct Host {
+pub struct Host {
     child: Option<Child>,
-    pub(crate) config: PathBuf,
-    pub(crate) port: u16,
+    pub config: PathBuf,
+    pub port: u16,
     env: Vec<(String, String)>,
+    wrapper: Vec<String>,
+    /// Where its log and its keys are; none for beside the config.
+    beside: Option<PathBuf>,
+    client: reqwest::Client,
 }
 
 impl Host {
-    pub(crate) fn new(config: PathBuf, port: u16) -> Self {
-        Self { child: None, config, port, env: Vec::new() }
+    pub fn new(config: PathBuf, port: u16) -> Self {
+        let client = reqwest::Client::new();
+        Self { child: None, config, port, env: Vec::new(), wrapper: Vec::new(), beside: None, client }
     }
 
-    pub(crate) fn env(&mut self, name: &str, value: &str) {
+    pub fn env(&mut self, name: &str, value: &str) {
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
     fn command(&self) -> Command {
-        self.command_of(Path::new(env!("CARGO_BIN_EXE_switchhook")))
+        self.command_of(&program("switchhook"))
+    }
+
+    /// Runs it through other programs, such as `prlimit`, which come before it on the command line.
+    pub fn through(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
     }
 
     fn command_of(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
+        let mut words = self.wrapper.iter().map(OsStr::new).chain([program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("at least the program"));
+        command.args(words);
         command.arg("--config").arg(&self.config).envs(self.env.iter().cloned()).stdin(Stdio::null());
         command
     }
 
+    /// Keeps its log in this folder and looks for its keys there: where that of the config can't be written.
+    pub fn keep_in(&mut self, folder: PathBuf) {
+        self.beside = Some(folder);
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        match &self.beside {
+            Some(folder) => folder.join(name),
+            None => self.config.with_file_name(name),
+        }
+    }
+
     fn log(&self) -> PathBuf {
-        self.config.with_file_name("host.log")
+        self.beside("host.log")
     }
 
     /// Starts it; its log goes to a file beside the config.
@@ -51,36 +77,61 @@ impl Host {
         self.child = Some(child);
     }
 
-    pub(crate) async fn start(&mut self) {
-        self.spawn(self.command());
+    pub async fn start(&mut self) {
+        self.start_unready();
         self.ready().await;
     }
 
+    /// Starts it and waits for nothing.
+    pub fn start_unready(&mut self) {
+        self.spawn(self.command());
+    }
+
+    /// Starts it where it may refuse to: gives how it ended, or none once it is ready.
+    pub async fn try_start(&mut self) -> Option<ExitStatus> {
+        self.start_unready();
+        self.ready_or_ended().await
+    }
+
     /// Starts the instrumented program, which ends itself at an edge such as `store.after_commit:3`.
-    pub(crate) fn start_to_die(&mut self, edge: &str) {
+    pub fn start_to_die(&mut self, edge: &str) {
         let mut command = self.command_of(instrumented());
         command.env("SWITCHHOOK_ABORT_AT", edge);
         self.spawn(command);
     }
 
     async fn ready(&mut self) {
+        if let Some(status) = self.ready_or_ended().await {
+            panic!("the host ended with {status}:\n{}", self.log_text());
+        }
+    }
+
+    async fn ready_or_ended(&mut self) -> Option<ExitStatus> {
         let url = format!("http://127.0.0.1:{}/readyz", self.port);
-        let log = self.log();
         let mut child = self.child.take().expect("it was started");
-        let client = reqwest::Client::new();
-        eventually_within(START, "the host is ready", || {
-            if let Ok(Some(status)) = child.try_wait() {
-                panic!("the host ended with {status}:\n{}", read(&log));
-            }
+        let client = self.client.clone();
+        let ended = eventually_within(START, "the host is ready", || {
+            let ended = child.try_wait().expect("it can be asked");
             let request = client.get(&url).send();
-            async { request.await.ok().filter(|a| a.status().is_success()).map(drop) }
+            async move {
+                let ready = request.await.is_ok_and(|answer| answer.status().is_success());
+                (ready || ended.is_some()).then_some(ended)
+            }
         })
         .await;
-        self.child = Some(child);
+        if ended.is_none() {
+            self.child = Some(child);
+        }
+        ended
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it is running").id()
     }
 
     /// kill -9.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             // It may have died already: at a failpoint, for instance.
             let _ = child.kill();
@@ -89,7 +140,7 @@ impl Host {
     }
 
     /// Waits for it to end by itself.
-    pub(crate) async fn ended(&mut self) -> std::process::ExitStatus {
+    pub async fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it was started");
         let status = eventually_within(Duration::from_secs(60), "the host ends", || {
             let status = child.try_wait().expect("it can be asked");
@@ -100,28 +151,28 @@ impl Host {
     }
 
     /// Asks it to drain, as a service manager does, and waits.
-    pub(crate) async fn stop(&mut self) -> std::process::ExitStatus {
+    pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.ended().await
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let id = self.child.as_ref().expect("it is running").id().to_string();
+    pub fn signal(&self, signal: &str) {
+        let id = self.id().to_string();
         let sent = Command::new("kill").args([&format!("-{signal}"), &id]).status().expect("kill is there");
         assert!(sent.success());
     }
 
-    pub(crate) fn log_text(&self) -> String {
+    pub fn log_text(&self) -> String {
         read(&self.log())
     }
 
     /// Runs another command of the same binary with the same config.
-    pub(crate) fn cli(&self, args: &[&str]) -> Output {
+    pub fn cli(&self, args: &[&str]) -> Output {
         self.command().args(args).output().expect("the command runs")
     }
 
     /// The same, and reads what it printed as JSON.
-    pub(crate) fn cli_json(&self, args: &[&str]) -> Value {
+    pub fn cli_json(&self, args: &[&str]) -> Value {
         let output = self.cli(&[args, &["--json"]].concat());
         let text = String::from_utf8_lossy(&output.stdout);
         serde_json::from_str(&text).unwrap_or_else(|e| {
@@ -130,39 +181,39 @@ impl Host {
     }
 
     fn token(&self) -> String {
-        let keys = self.config.with_file_name("keys");
-        let token = std::fs::read_to_string(keys.join("api.token")).expect("a token is made on the first run");
+        let token =
+            std::fs::read_to_string(self.beside("keys").join("api.token")).expect("a token is made on the first run");
         token.trim().to_owned()
     }
 
     async fn get(&self, path: &str) -> Value {
         let url = format!("http://127.0.0.1:{}/api/v1/{path}", self.port);
-        let answer = reqwest::Client::new().get(url).bearer_auth(self.token()).send().await.expect("the API answers");
+        let answer = self.client.get(url).bearer_auth(self.token()).send().await.expect("the API answers");
         answer.json().await.expect("the API speaks JSON")
     }
 
-    pub(crate) async fn status(&self) -> Value {
+    pub async fn status(&self) -> Value {
         self.get("status").await
     }
 
     /// What became of the nth message that was accepted.
-    pub(crate) async fn explained(&self, message: usize) -> Value {
+    pub async fn explained(&self, message: usize) -> Value {
         self.get(&format!("messages/m{message}")).await
     }
 
     /// Whether it has ended by itself, and how.
-    pub(crate) fn has_ended(&mut self) -> Option<std::process::ExitStatus> {
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.as_mut().expect("it was started").try_wait().expect("it can be asked")
     }
 
     /// One channel's entry in the status.
-    pub(crate) async fn channel(&self, name: &str) -> Option<Value> {
+    pub async fn channel(&self, name: &str) -> Option<Value> {
         let status = self.status().await;
         status["channels"].as_array()?.iter().find(|c| c["name"] == name).cloned()
     }
 
     /// Waits until the last attempt to apply a config has this outcome and came after `after` attempts.
-    pub(crate) async fn attempted(&self, after: u64, outcome: &str) -> Value {
+    pub async fn attempted(&self, after: u64, outcome: &str) -> Value {
         super::eventually(&format!("an attempt that is {outcome}"), || async {
             let attempt = self.status().await["last_attempt"].clone();
             (attempt["number"].as_u64() > Some(after) && attempt["outcome"] == outcome).then_some(attempt)
@@ -170,11 +221,11 @@ impl Host {
         .await
     }
 
-    pub(crate) async fn attempts(&self) -> u64 {
+    pub async fn attempts(&self) -> u64 {
         self.status().await["last_attempt"]["number"].as_u64().unwrap_or_default()
     }
 
-    pub(crate) async fn generation(&self) -> u64 {
+    pub async fn generation(&self) -> u64 {
         self.status().await["generation"].as_u64().expect("a generation has a number")
     }
 }
@@ -186,7 +237,7 @@ fn instrumented() -> &'static Path {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let package = root.join("tests/instrumented");
         std::fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).expect("the lock file is copied");
-        let beside = Path::new(env!("CARGO_BIN_EXE_switchhook")).parent().expect("it lies in a folder");
+        let beside = programs();
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--offline", "--manifest-path"])
             .arg(package.join("Cargo.toml"))

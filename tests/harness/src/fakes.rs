@@ -1,20 +1,13 @@
 //! The fakes, as processes, and their control APIs.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
 use super::eventually;
-
-/// A program of the workspace, beside the binary under test.
-fn program(name: &str) -> PathBuf {
-    let host = PathBuf::from(env!("CARGO_BIN_EXE_switchhook"));
-    let path = host.with_file_name(name);
-    assert!(path.exists(), "{} is missing: run `cargo test --workspace` or `cargo build --workspace`", path.display());
-    path
-}
+use super::programs::program;
 
 /// A process that ends with the case.
 struct Process(Child);
@@ -58,19 +51,19 @@ async fn call(method: reqwest::Method, url: String, body: Option<Value>) -> Valu
 
 /// A message that the fake Telegram accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sent {
-    pub(crate) bot: i64,
-    pub(crate) chat: i64,
-    pub(crate) text: String,
+pub struct Sent {
+    pub bot: i64,
+    pub chat: i64,
+    pub text: String,
 }
 
-pub(crate) struct Telegram {
+pub struct Telegram {
     _process: Process,
-    pub(crate) url: String,
+    pub url: String,
 }
 
 impl Telegram {
-    pub(crate) fn start(folder: &Path, bots: &[&str]) -> Self {
+    pub fn start(folder: &Path, bots: &[&str]) -> Self {
         let ledger = folder.join("telegram.ledger");
         let mut args = vec!["--ledger", ledger.to_str().expect("a plain path")];
         for bot in bots {
@@ -84,36 +77,36 @@ impl Telegram {
         call(reqwest::Method::GET, format!("{}/_control/{path}", self.url), None).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+    pub async fn post(&self, path: &str, body: Value) -> Value {
         call(reqwest::Method::POST, format!("{}/_control/{path}", self.url), Some(body)).await
     }
 
     /// Somebody writes to a bot in their private chat.
-    pub(crate) async fn write(&self, bot: i64, from: i64, text: &str) {
+    pub async fn write(&self, bot: i64, from: i64, text: &str) {
         self.post("write", json!({ "bot": bot, "from": { "id": from, "first_name": "Ann" }, "text": text })).await;
     }
 
-    pub(crate) async fn write_all(&self, writes: Vec<Value>) {
+    pub async fn write_all(&self, writes: Vec<Value>) {
         self.post("writes", Value::Array(writes)).await;
     }
 
-    pub(crate) async fn fault(&self, fault: Value) {
+    pub async fn fault(&self, fault: Value) {
         self.post("faults", fault).await;
     }
 
     /// What bots asked for and were given.
-    pub(crate) async fn ledger(&self) -> Vec<Value> {
+    pub async fn ledger(&self) -> Vec<Value> {
         self.get("ledger").await["accepted"].as_array().cloned().expect("a ledger has entries")
     }
 
     /// The calls of one method, however it was spelled.
-    pub(crate) async fn calls(&self, method: &str) -> Vec<Value> {
+    pub async fn calls(&self, method: &str) -> Vec<Value> {
         let named = |e: &Value| e["method"].as_str().is_some_and(|m| m.eq_ignore_ascii_case(method));
         self.ledger().await.into_iter().filter(named).collect()
     }
 
     /// Every message sent so far.
-    pub(crate) async fn sent(&self) -> Vec<Sent> {
+    pub async fn sent(&self) -> Vec<Sent> {
         let sent = |e: &Value| {
             let (bot, chat) = (e["bot"].as_i64()?, e["chat"].as_i64()?);
             Some(Sent { bot, chat, text: e["text"].as_str()?.to_owned() })
@@ -122,12 +115,12 @@ impl Telegram {
     }
 
     /// The texts sent to one chat, in order.
-    pub(crate) async fn texts_to(&self, chat: i64) -> Vec<String> {
+    pub async fn texts_to(&self, chat: i64) -> Vec<String> {
         self.sent().await.into_iter().filter(|s| s.chat == chat).map(|s| s.text).collect()
     }
 
     /// Waits for the nth message to a chat, and gives it.
-    pub(crate) async fn nth_to(&self, chat: i64, n: usize) -> String {
+    pub async fn nth_to(&self, chat: i64, n: usize) -> String {
         eventually(&format!("message {n} to chat {chat}"), || async {
             self.texts_to(chat).await.into_iter().nth(n - 1)
         })
@@ -135,53 +128,53 @@ impl Telegram {
     }
 
     /// Waits until a bot is being polled.
-    pub(crate) async fn polled(&self, bot: i64) {
+    pub async fn polled(&self, bot: i64) {
         eventually(&format!("bot {bot} is polled"), || async { self.is_polled(bot).await.then_some(()) }).await;
     }
 
-    pub(crate) async fn is_polled(&self, bot: i64) -> bool {
+    pub async fn is_polled(&self, bot: i64) -> bool {
         self.get(&format!("polling?bot={bot}")).await["polling"].as_bool().expect("polled or not")
     }
 
     /// How many updates no poll has confirmed yet.
-    pub(crate) async fn unconfirmed(&self, bot: i64) -> u64 {
+    pub async fn unconfirmed(&self, bot: i64) -> u64 {
         let updates = self.get(&format!("unconfirmed?bot={bot}")).await["updates"].clone();
         updates.as_array().map(Vec::len).expect("a list") as u64
     }
 }
 
-pub(crate) struct Model {
+pub struct Model {
     _process: Process,
-    pub(crate) url: String,
+    pub url: String,
 }
 
 impl Model {
-    pub(crate) fn start(folder: &Path, name: &str) -> Self {
+    pub fn start(folder: &Path, name: &str) -> Self {
         let ledger = folder.join(format!("{name}.ledger"));
         let (process, url) = start("fake-model", &["--ledger", ledger.to_str().expect("a plain path")]);
         Self { _process: process, url }
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Value) {
+    pub async fn post(&self, path: &str, body: Value) {
         call(reqwest::Method::POST, format!("{}/_control/{path}", self.url), Some(body)).await;
     }
 
-    pub(crate) async fn ledger(&self) -> Vec<Value> {
+    pub async fn ledger(&self) -> Vec<Value> {
         let ledger = call(reqwest::Method::GET, format!("{}/_control/ledger", self.url), None).await;
         ledger.as_array().cloned().expect("a ledger is a list")
     }
 
     /// From now on nobody is answered until `release`.
-    pub(crate) async fn hold(&self) {
+    pub async fn hold(&self) {
         self.post("hold", json!({})).await;
     }
 
-    pub(crate) async fn release(&self) {
+    pub async fn release(&self) {
         self.post("release", json!({})).await;
     }
 
     /// Waits until so many requests wait for an answer.
-    pub(crate) async fn waiting(&self, count: u64) {
+    pub async fn waiting(&self, count: u64) {
         eventually(&format!("{count} requests wait at the model"), || async {
             let answer = call(reqwest::Method::GET, format!("{}/_control/waiting", self.url), None).await;
             let waiting = answer["waiting"].as_u64().unwrap_or_default();

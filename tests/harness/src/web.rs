@@ -8,21 +8,21 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// One open page.
-pub(crate) struct Visitor {
+pub struct Visitor {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// What the server said first: who we are, and what was said before.
-    pub(crate) hello: Value,
+    pub hello: Value,
     /// What names the visitor from now on, where the server has just named them.
-    pub(crate) cookie: Option<String>,
+    pub cookie: Option<String>,
 }
 
 impl Visitor {
-    pub(crate) async fn open(port: u16, channel: &str) -> Self {
+    pub async fn open(port: u16, channel: &str) -> Self {
         Self::open_with(port, channel, None).await
     }
 
     /// With the cookie that names the visitor.
-    pub(crate) async fn open_with(port: u16, channel: &str, cookie: Option<&str>) -> Self {
+    pub async fn open_with(port: u16, channel: &str, cookie: Option<&str>) -> Self {
         let mut request =
             format!("ws://127.0.0.1:{port}/chat/{channel}/socket").into_client_request().expect("a good address");
         if let Some(cookie) = cookie {
@@ -35,13 +35,13 @@ impl Visitor {
         visitor
     }
 
-    pub(crate) async fn say(&mut self, id: &str, text: &str) {
+    pub async fn say(&mut self, id: &str, text: &str) {
         let message = json!({ "type": "send", "id": id, "text": text }).to_string();
         self.socket.send(Message::text(message)).await.expect("the socket is open");
     }
 
     /// The next thing of that type; others are passed over.
-    pub(crate) async fn next(&mut self, kind: &str) -> Value {
+    pub async fn next(&mut self, kind: &str) -> Value {
         let limit = std::time::Duration::from_secs(40);
         let wait = async {
             loop {
@@ -57,7 +57,7 @@ impl Visitor {
     }
 
     /// Says something and gives the answer.
-    pub(crate) async fn ask(&mut self, id: &str, text: &str) -> String {
+    pub async fn ask(&mut self, id: &str, text: &str) -> String {
         self.say(id, text).await;
         self.next("message").await["text"].as_str().expect("an answer has a text").to_owned()
     }

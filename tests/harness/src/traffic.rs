@@ -13,24 +13,24 @@ use super::{Telegram, Visitor, World, eventually};
 const EVERY: Duration = Duration::from_millis(100);
 
 /// The person who writes on Telegram.
-pub(crate) const WRITER: i64 = 1001;
+pub const WRITER: i64 = 1001;
 
-pub(crate) struct Traffic {
+pub struct Traffic {
     stop: CancellationToken,
     telegram: JoinHandle<usize>,
     web: JoinHandle<(usize, Visitor)>,
 }
 
 /// What the traffic came to.
-pub(crate) struct Tally {
-    pub(crate) written: usize,
-    pub(crate) asked: usize,
+pub struct Tally {
+    pub written: usize,
+    pub asked: usize,
     /// The visitor, whose socket has stayed open.
-    pub(crate) visitor: Visitor,
+    pub visitor: Visitor,
 }
 
 impl Traffic {
-    pub(crate) async fn start(world: &World, channel: &str) -> Self {
+    pub async fn start(world: &World, channel: &str) -> Self {
         let stop = CancellationToken::new();
         let visitor = Visitor::open(world.host.port, channel).await;
         let telegram = tokio::spawn(write(world.telegram.clone(), stop.clone()));
@@ -39,7 +39,7 @@ impl Traffic {
     }
 
     /// Stops the traffic and gives the count. Every web message was answered, or the case has failed by now.
-    pub(crate) async fn stop(self) -> Tally {
+    pub async fn stop(self) -> Tally {
         self.stop.cancel();
         let written = self.telegram.await.expect("the writer ends");
         let (asked, visitor) = self.web.await.expect("the visitor ends");
@@ -73,7 +73,7 @@ async fn ask(mut visitor: Visitor, stop: CancellationToken) -> (usize, Visitor) 
 
 impl Tally {
     /// Every message on Telegram has exactly one answer.
-    pub(crate) async fn nothing_lost_nothing_doubled(&self, telegram: &Telegram) {
+    pub async fn nothing_lost_nothing_doubled(&self, telegram: &Telegram) {
         let expected = self.written;
         eventually("every message is answered", || async {
             (telegram.texts_to(WRITER).await.len() >= expected).then_some(())

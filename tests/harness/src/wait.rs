@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Asks until there is an answer.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
     eventually_within(PATIENCE, what, ask).await
 }
 
 /// The same, with the time the promise gives.
-pub(crate) async fn eventually_within<T, F: Future<Output = Option<T>>>(
+pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
     limit: Duration,
     what: &str,
     mut ask: impl FnMut() -> F,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::programs::programs;
 use super::{Host, Model, Telegram};
 
 /// The bot most cases talk to.
@@ -13,17 +14,17 @@ const BOT: i64 = 4242;
 /// The bots of the fake Telegram, with their tokens.
 const BOTS: [&str; 3] = ["4242:SECRET-one", "4343:SECRET-two", "4444:SECRET-three"];
 
-pub(crate) struct World {
+pub struct World {
     // Processes end before their folder goes.
-    pub(crate) host: Host,
-    pub(crate) telegram: Arc<Telegram>,
-    pub(crate) model: Model,
+    pub host: Host,
+    pub telegram: Arc<Telegram>,
+    pub model: Model,
     folder: TempDir,
 }
 
 impl World {
     /// A world with nothing in its config but where to listen. The host is not started.
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let telegram = Arc::new(Telegram::start(folder.path(), &BOTS));
         let model = Model::start(folder.path(), "model");
@@ -35,7 +36,7 @@ impl World {
     }
 
     /// A world whose host runs with this config.
-    pub(crate) async fn with(config: &str) -> Self {
+    pub async fn with(config: &str) -> Self {
         let mut world = Self::empty();
         world.write_config(config);
         world.host.start().await;
@@ -43,35 +44,35 @@ impl World {
     }
 
     /// The assistant for some people on one bot: the main job.
-    pub(crate) async fn assistant(allow_from: &str) -> Self {
+    pub async fn assistant(allow_from: &str) -> Self {
         let world = Self::with(&assistant_config(allow_from)).await;
         world.telegram.polled(BOT).await;
         world
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Fills in where the fakes are, and saves as careful editors do: aside, then renamed.
-    pub(crate) fn write_config(&self, config: &str) {
+    pub fn write_config(&self, config: &str) {
         let aside = self.path("switchhook.toml.new");
         std::fs::write(&aside, self.filled(config)).expect("the config is written");
         std::fs::rename(aside, &self.host.config).expect("the config is renamed");
     }
 
-    pub(crate) fn filled(&self, config: &str) -> String {
+    pub fn filled(&self, config: &str) -> String {
         format!("[host]\nlisten = \"127.0.0.1:{}\"\n{config}", self.host.port)
             .replace("{TELEGRAM}", &self.telegram.url)
             .replace("{MODEL}", &self.model.url)
     }
 
     /// Replaces a part of the config and saves it.
-    pub(crate) fn edit(&self, from: &str, to: &str) {
+    pub fn edit(&self, from: &str, to: &str) {
         let text = std::fs::read_to_string(&self.host.config).expect("the config is there");
         assert!(text.contains(from), "the config has no {from:?}");
         let aside = self.path("switchhook.toml.new");
@@ -82,7 +83,7 @@ impl World {
 
 /// Compiled plugins are the same for every case: they are kept where the build is.
 fn cache_dir() -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugin-cache")
+    programs().with_file_name("tmp").join("plugin-cache")
 }
 
 fn free_port() -> u16 {
@@ -91,7 +92,7 @@ fn free_port() -> u16 {
 }
 
 /// Policy, commands, assistant and model on one Telegram bot.
-pub(crate) fn assistant_config(allow_from: &str) -> String {
+pub fn assistant_config(allow_from: &str) -> String {
     format!(
         r#"
 [plugins.allowlist]

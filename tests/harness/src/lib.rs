@@ -1,0 +1,16 @@
+//! A world to test in: a folder with a config, a fake Telegram, a fake model and the host, each its own process.
+
+mod fakes;
+mod host;
+mod programs;
+mod traffic;
+mod wait;
+mod web;
+mod world;
+
+pub use fakes::{Model, Sent, Telegram};
+pub use host::Host;
+pub use traffic::{Tally, Traffic, WRITER};
+pub use wait::{eventually, eventually_within};
+pub use web::Visitor;
+pub use world::{World, assistant_config};
