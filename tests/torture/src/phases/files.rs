@@ -1,0 +1,33 @@
+//! A host that may open no file and no connection for a while.
+
+use rand::Rng;
+
+use super::Budget;
+use crate::machine::{file_limit, limit_files};
+use crate::scene::Scene;
+use crate::table::Outcome;
+
+/// Fewer than it has open already: what is open stays, nothing is added.
+const FEW: u64 = 8;
+/// What the host says, in the words of the system (`EMFILE`).
+const WORDS: [&str; 2] = ["os error 24", "Too many open files"];
+
+pub(crate) async fn run_out(mut budget: Budget) -> Outcome {
+    let mut scene = Scene::open(&mut budget.chance).await;
+    let mut first = true;
+    while first || budget.left() {
+        let (process, usual) = (scene.host().id(), file_limit(scene.host().id()));
+        let from = scene.log_len();
+        if let Err(reason) = limit_files(process, FEW) {
+            return Outcome::Skipped(reason);
+        }
+        // Held answers keep their connections busy, so that every further question needs one more.
+        scene.world.model.hold().await;
+        scene.says(from, &WORDS).await;
+        scene.world.model.release().await;
+        limit_files(process, usual).expect("what was lowered can be raised");
+        scene.answers_more(budget.chance.random_range(20..60)).await;
+        first = false;
+    }
+    Outcome::Ran(scene.close().await)
+}
