@@ -6,6 +6,8 @@ use ::harness;
 mod bad_edits;
 mod crash;
 mod invariants;
+#[cfg(target_os = "linux")]
+mod machines;
 mod reload;
 mod revocation;
 mod telegram;
