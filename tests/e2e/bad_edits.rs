@@ -102,3 +102,19 @@ async fn host_without_channels_starts() {
     let world = World::with("").await;
     assert_eq!(world.host.status().await["channels"].as_array().map(Vec::len), Some(0));
 }
+
+/// A8: with `log = "json"` every line is one JSON object, for a log collector.
+#[tokio::test]
+async fn json_log_is_one_object_a_line() {
+    let mut world = World::empty();
+    let text = world.filled(&assistant_config("\"tg:1001\"")).replace("[host]\n", "[host]\nlog = \"json\"\n");
+    std::fs::write(&world.host.config, text).expect("the config is written");
+    world.host.start().await;
+    still_answers(&world, 1).await;
+    let log = world.host.log_text();
+    assert!(log.lines().count() > 1, "something was logged");
+    for line in log.lines() {
+        let entry: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(entry["level"].is_string() && entry["timestamp"].is_string(), "{line}");
+    }
+}

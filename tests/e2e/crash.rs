@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{World, eventually};
+use crate::harness::{World, assistant_config, eventually};
 
 /// The people who write, and how often each of them.
 const PEOPLE: i64 = 10;
@@ -45,8 +45,23 @@ async fn settled(world: &World, round: usize) -> usize {
         all.then_some(())
     })
     .await;
+    in_order(world, round).await;
     let count = answers(world).await;
     count.iter().filter(|((_, text), _)| text.starts_with(&format!("echo: r{round}"))).map(|(_, n)| n - 1).sum()
+}
+
+/// Within each chat the answers of a round came in the order of the messages, repetitions left aside.
+async fn in_order(world: &World, round: usize) {
+    let expected: Vec<String> = (0..EACH).map(|n| format!("echo: r{round}n{n}")).collect();
+    for chat in 3000..3000 + PEOPLE {
+        let mut first = Vec::new();
+        for text in world.telegram.texts_to(chat).await {
+            if expected.contains(&text) && !first.contains(&text) {
+                first.push(text);
+            }
+        }
+        assert_eq!(first, expected, "chat {chat}");
+    }
 }
 
 /// How many deliveries the journal calls unknown, over all messages so far. Numbers given in a commit that a death
@@ -179,8 +194,8 @@ async fn cut_off_answer_is_recorded_as_unknown() {
 #[tokio::test]
 async fn unknown_is_parked_where_the_config_says_so() {
     let mut world = World::empty();
-    let config = crate::harness::assistant_config(&allow())
-        .replace("send_limits = \"off\"", "send_limits = \"off\"\non_unknown = \"park\"");
+    let config =
+        assistant_config(&allow()).replace("send_limits = \"off\"", "send_limits = \"off\"\non_unknown = \"park\"");
     world.write_config(&config);
     world.host.start().await;
     world.telegram.fault(json!({ "method": "sendMessage", "kind": "cut" })).await;
@@ -195,6 +210,25 @@ async fn unknown_is_parked_where_the_config_says_so() {
     let replay = world.host.cli(&["dead", "replay", &id]);
     assert!(replay.status.success(), "{replay:?}");
     world.telegram.nth_to(3000, 2).await;
+}
+
+/// F6: the same after a death on the wire: nobody knows whether it left, so it waits for the operator.
+#[tokio::test]
+async fn delivery_on_the_wire_at_death_is_parked_where_the_config_says_so() {
+    let mut world = World::empty();
+    let config =
+        assistant_config(&allow()).replace("send_limits = \"off\"", "send_limits = \"off\"\non_unknown = \"park\"");
+    world.write_config(&config);
+    world.host.start_to_die("dispatch.after_send:1");
+    world.telegram.write(4242, 3000, "hello").await;
+    assert!(!world.host.ended().await.success(), "it died with the delivery on the wire");
+    world.host.start().await;
+    eventually("it is parked", || async {
+        let explained = world.host.explained(1).await;
+        (explained["deliveries"][0]["state"] == "parked").then_some(())
+    })
+    .await;
+    assert_eq!(world.telegram.texts_to(3000).await, ["echo: hello"], "not sent a second time");
 }
 
 /// A polite end: what is under way is finished, and the exit code says so.

@@ -1,10 +1,11 @@
 //! The main job on Telegram: who is answered, who is not, in which order, and how one chat leaves the others alone.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{World, eventually};
+use crate::harness::{Visitor, World, assistant_config, eventually, eventually_within};
 
 /// A2, F1, F5: an allowed sender's message goes through sandboxed plugins to the model, and its answer goes back.
 #[tokio::test]
@@ -119,7 +120,7 @@ async fn group_message_needs_a_mention() {
 #[tokio::test]
 async fn fallback_model_answers_when_the_first_fails() {
     let mut world = World::empty();
-    let config = crate::harness::assistant_config("\"tg:1001\"").replace(
+    let config = assistant_config("\"tg:1001\"").replace(
         "model = \"test\"\n",
         "model = \"test\"\nfallback = [\"second\"]\n\n[models.second]\nbase_url = \"{MODEL}/v1\"\nmodel = \"spare\"\n",
     );
@@ -132,21 +133,30 @@ async fn fallback_model_answers_when_the_first_fails() {
     assert_eq!(models.last(), Some(&json!("spare")), "{models:?}");
 }
 
-/// A5, C4: after an outage of the provider the channel is back, nothing is lost, and the web chat noticed nothing.
+/// A5, C4: within 60 s of the provider's return the channel is back, nothing is lost, and the web chat noticed nothing: it
+/// was answered all along, on the same socket.
 #[tokio::test]
-async fn outage_loses_nothing() {
-    let world = World::assistant("\"tg:1001\"").await;
+async fn outage_loses_nothing_and_touches_nobody_else() {
+    let page = "\n[routes.public]\nreplies = [\"commands\"]\n\n[channels.page]\nkind = \"web\"\nroute = \"public\"\nopen = true\n";
+    let world = World::with(&(assistant_config("\"tg:1001\"") + page)).await;
+    world.telegram.polled(4242).await;
+    let mut visitor = Visitor::open(world.host.port, "page").await;
     world.telegram.post("outage", json!({ "on": true })).await;
     eventually("the channel notices", || async {
         let channel = world.host.channel("tg").await?;
         (channel["status"]["state"] == "reconnecting").then_some(())
     })
     .await;
+    assert!(visitor.ask("during", "/id").await.contains("web:"));
     world.telegram.write(4242, 1001, "are you there?").await;
     world.telegram.post("outage", json!({ "on": false })).await;
-    assert_eq!(world.telegram.nth_to(1001, 1).await, "echo: are you there?");
+    eventually_within(Duration::from_secs(60), "the answer", || async {
+        world.telegram.texts_to(1001).await.contains(&"echo: are you there?".to_owned()).then_some(())
+    })
+    .await;
     let channel = world.host.channel("tg").await.expect("it is listed");
     assert_eq!(channel["status"]["state"], "connected");
+    assert!(visitor.ask("after", "/id").await.contains("web:"), "on the socket it had before");
 }
 
 /// A long answer is cut into parts that Telegram takes, in order.
