@@ -5,6 +5,7 @@ use ::harness;
 
 mod bad_edits;
 mod crash;
+mod hostile;
 mod invariants;
 #[cfg(target_os = "linux")]
 mod machines;
