@@ -142,8 +142,11 @@ impl WhatsApp {
             {
                 live.acks.settle(&ack.id, ack.error.clone());
             }
-            if let Some(ending) = ending(&event) {
-                return Some(ending);
+            match ending(&event) {
+                // The reason may still be under way: the library reads it and the end of the socket at once.
+                Some(Ending::Dropped) => return Some(last_words(session, connected).await),
+                Some(ending) => return Some(ending),
+                None => {}
             }
         }
     }
@@ -159,8 +162,9 @@ async fn told(lost: &mut watch::Receiver<bool>) {
 /// The library ended: why, if it still says so.
 async fn last_words(session: &mut Session, connected: bool) -> Ending {
     while let Ok(Some(event)) = tokio::time::timeout(LAST_WORDS, session.events.recv()).await {
-        if let Some(ending) = ending(&event) {
-            return ending;
+        match ending(&event) {
+            None | Some(Ending::Dropped) => {}
+            Some(ending) => return ending,
         }
     }
     if connected { Ending::Dropped } else { Ending::NoConnection }
