@@ -14,6 +14,9 @@ use crate::talk::{Accepted, Written};
 /// The bot everybody writes to.
 pub(crate) const TOKEN: &str = "4242:SECRET";
 
+/// Another one, for those who attack.
+pub(crate) const ATTACKED: &str = "4343:SECRET";
+
 /// A call of `getUpdates`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Poll {
@@ -61,7 +64,7 @@ impl Control {
 
 /// Somebody's message, as the control API takes it.
 fn letter(chat: i64, text: &str) -> Value {
-    json!({ "from": { "id": chat, "first_name": "Ann" }, "text": text })
+    json!({ "bot": 4242, "from": { "id": chat, "first_name": "Ann" }, "text": text })
 }
 
 /// A pen to write to the bot with; may be given to tasks.
@@ -73,6 +76,12 @@ impl Pen {
     pub(crate) async fn write(&self, chat: i64, text: String) -> anyhow::Result<Written> {
         let told = self.0.call(Method::POST, "write", Some(letter(chat, &text))).await?;
         Ok(serde_json::from_value::<Queued>(told)?.written(chat, text))
+    }
+
+    /// Somebody writes to the other bot.
+    pub(crate) async fn attack(&self, text: &str) -> anyhow::Result<()> {
+        let from = json!({ "id": 6666, "first_name": "Eve" });
+        self.0.call(Method::POST, "write", Some(json!({ "bot": 4343, "from": from, "text": text }))).await.map(drop)
     }
 
     /// All of them at once.
@@ -91,7 +100,7 @@ pub(crate) struct Telegram {
 
 impl Telegram {
     pub(crate) async fn start(binaries: &Path, folder: &Path, http: &Client) -> anyhow::Result<Self> {
-        let arguments = ["--listen", "127.0.0.1:0", "--bot", TOKEN];
+        let arguments = ["--listen", "127.0.0.1:0", "--bot", TOKEN, "--bot", ATTACKED];
         let (process, control) = start(binaries, "fake-telegram", &arguments, folder, http).await?;
         Ok(Self { process, control })
     }

@@ -12,6 +12,7 @@ mod proc;
 mod process;
 mod report;
 mod round;
+mod siege;
 mod stats;
 mod subject;
 mod talk;
@@ -54,6 +55,9 @@ struct Arguments {
     #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "1000000",
         value_parser = clap::value_parser!(u32).range(1..))]
     million: Option<u32>,
+    /// Instead: the host beside a channel that this hostile policy is on (`tests/hostile` has one), pinned to one core.
+    #[arg(long, value_name = "PLUGIN", conflicts_with = "million")]
+    siege: Option<PathBuf>,
     /// Where the programs are [default: beside this one]
     #[arg(long)]
     binaries: Option<PathBuf>,
@@ -76,13 +80,14 @@ async fn main() -> anyhow::Result<()> {
         None => vec![Subject::Floor, Subject::Switchhook],
     };
     introduce(&folder);
-    match arguments.million {
-        Some(count) => {
+    match (arguments.million, &arguments.siege) {
+        (_, Some(plugin)) => siege::run(plugin, &grounds, &effort(&arguments)).await?,
+        (Some(count), None) => {
             for subject in subjects {
                 million::run(subject, &grounds, count as usize).await?;
             }
         }
-        None => compare(&subjects, &grounds, &effort(&arguments)).await?,
+        (None, None) => compare(&subjects, &grounds, &effort(&arguments)).await?,
     }
     println!("load average at the end: {}", machine::load_average());
     Ok(())

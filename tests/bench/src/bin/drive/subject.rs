@@ -8,7 +8,7 @@ use anyhow::Context;
 use reqwest::Client;
 use tempfile::TempDir;
 
-use crate::fakes::{Model, TOKEN, Telegram};
+use crate::fakes::{ATTACKED, Model, TOKEN, Telegram};
 use crate::process::{Process, now_us};
 
 /// Those who may write, each in a chat of their own.
@@ -86,6 +86,17 @@ impl Stage {
         let stage = Self { telegram, model, subject, binaries: binaries.to_owned(), folder };
         std::fs::write(stage.path("bot.token"), TOKEN)?;
         stage.save(0)?;
+        Ok(stage)
+    }
+
+    /// The host with a second channel, whose only policy is this plugin.
+    pub(crate) async fn besieged(plugin: &Path, binaries: &Path, within: &Path, http: &Client) -> anyhow::Result<Self> {
+        let stage = Self::set(Subject::Switchhook, binaries, within, http).await?;
+        std::fs::copy(plugin, stage.path("hostile.wasm")).with_context(|| plugin.display().to_string())?;
+        std::fs::write(stage.path("attacked.token"), ATTACKED)?;
+        let list = stage.path(stage.subject.list());
+        let config = std::fs::read_to_string(&list)? + &besieged(stage.telegram.url());
+        std::fs::write(&list, config)?;
         Ok(stage)
     }
 
@@ -177,6 +188,25 @@ token = {{ file = "bot.token" }}
 route = "personal"
 send_limits = "off"
 allow_from = [{allow_from}]
+"#
+    )
+}
+
+/// What the config has beside the main job when it is attacked.
+fn besieged(telegram: &str) -> String {
+    format!(
+        r#"
+[plugins.hostile]
+source = "hostile.wasm"
+
+[routes.attacked]
+policies = ["hostile"]
+
+[channels.attacked]
+kind = "telegram"
+api_url = "{telegram}"
+token = {{ file = "attacked.token" }}
+route = "attacked"
 "#
     )
 }
