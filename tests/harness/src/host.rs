@@ -230,6 +230,11 @@ impl Host {
     }
 }
 
+/// Builds the program with failpoints, where a first death should not have to wait for it.
+pub fn build_instrumented() {
+    instrumented();
+}
+
 /// The program with failpoints, built the first time somebody asks, from the workspace's own lock file.
 fn instrumented() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

@@ -9,7 +9,7 @@ mod web;
 mod world;
 
 pub use fakes::{Model, Sent, Telegram};
-pub use host::Host;
+pub use host::{Host, build_instrumented};
 pub use traffic::{Tally, Traffic, WRITER};
 pub use wait::{eventually, eventually_within};
 pub use web::Visitor;

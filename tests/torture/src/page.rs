@@ -14,6 +14,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::ledger::ECHO;
+
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A new message this often.
@@ -42,11 +44,15 @@ struct Seen {
     past: HashMap<String, usize>,
 }
 
-/// How many messages were said, how many of them have no answer, and how many answers were too many.
+/// What became of what was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Said {
     pub(crate) count: usize,
+    /// Without any answer.
     pub(crate) unanswered: usize,
+    /// Answered with the apology for a model that could not be reached.
+    pub(crate) apologies: usize,
+    /// Answers too many.
     pub(crate) doubled: usize,
 }
 
@@ -64,9 +70,19 @@ impl Page {
             let shown = seen.answers.get(&answer).map_or(0, HashSet::len);
             shown.max(seen.past.get(&answer).copied().unwrap_or_default())
         };
-        let unanswered = (0..seen.said).filter(|n| copies(*n) == 0).count();
+        let missing = (0..seen.said).filter(|n| copies(*n) == 0).count();
+        let apologies = seen.apologies().min(missing);
         let doubled = (0..seen.said).map(|n| copies(n).saturating_sub(1)).sum();
-        Said { count: seen.said, unanswered, doubled }
+        Said { count: seen.said, unanswered: missing - apologies, apologies, doubled }
+    }
+}
+
+impl Seen {
+    fn apologies(&self) -> usize {
+        let shown: usize =
+            self.answers.iter().filter(|(text, _)| !text.starts_with(ECHO)).map(|(_, ids)| ids.len()).sum();
+        let past: usize = self.past.iter().filter(|(text, _)| !text.starts_with(ECHO)).map(|(_, count)| count).sum();
+        shown.max(past)
     }
 }
 
@@ -75,7 +91,7 @@ fn text(n: usize) -> String {
 }
 
 fn answer(n: usize) -> String {
-    format!("echo: {}", text(n))
+    format!("{ECHO}{}", text(n))
 }
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {

@@ -15,19 +15,21 @@ struct Unknown {
 }
 
 /// How many of these are on record, and how many are not. Each takes a record of its own, of a delivery that ended
-/// with one of its copies and was unknown as often as it came too often.
-pub(crate) async fn look_up(host: &Host, doubled: Vec<Doubled>, accepted: usize) -> (usize, usize) {
+/// with its last copy and was unknown as often as it came too often. Chats count alike, so those that ended with the
+/// same number share their records: whoever needs the least takes the least that serves.
+pub(crate) async fn look_up(host: &Host, mut doubled: Vec<Doubled>, accepted: usize) -> (usize, usize) {
     if doubled.is_empty() {
         return (0, 0);
     }
     let mut unknowns = unknowns(host, accepted).await;
+    doubled.sort_by_key(|message| message.copies.len());
     let (mut recorded, mut unrecorded) = (0, 0);
     for message in doubled {
         let spare = message.copies.len() - 1;
-        let fits = |record: &Unknown| record.times >= spare && message.copies.contains(&record.provider_id);
+        let fits = |record: &Unknown| record.times >= spare && message.copies.last() == Some(&record.provider_id);
         match unknowns.iter().position(fits) {
             Some(at) => {
-                unknowns.swap_remove(at);
+                unknowns.remove(at);
                 recorded += spare;
             }
             None => unrecorded += spare,
@@ -53,7 +55,6 @@ async fn unknowns(host: &Host, accepted: usize) -> Vec<Unknown> {
             break;
         }
     }
-    // The most suitable record first: one that was unknown once may serve whoever came twice.
     unknowns.sort_by_key(|record| record.times);
     unknowns
 }

@@ -1,11 +1,12 @@
 //! One phase's world: the host under load, and the verdict at its end.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use harness::{Host, World, assistant_config};
 use rand::rngs::StdRng;
 
-use crate::ledger::{Ledger, Line};
+use crate::ledger::{ECHO, Ledger, Line};
 use crate::load::{Load, Written, people};
 use crate::record::{Doubled, look_up};
 use crate::table::Counts;
@@ -104,7 +105,7 @@ impl Scene {
         let Self { mut world, kills, load, mut ledger } = self;
         let written = load.stop().await;
         settle(&world, &written, &mut ledger).await;
-        let lost = unanswered(&written, &ledger);
+        let (lost, apologies) = unanswered(&written, &ledger);
         let doubled: Vec<_> = written
             .telegram
             .iter()
@@ -119,18 +120,28 @@ impl Scene {
             keep(&world);
         }
         world.host.kill();
-        Counts { kills, accepted, lost, recorded, unrecorded: unrecorded + said.doubled }
+        Counts { kills, accepted, lost, recorded, unrecorded: unrecorded + said.doubled, apologies }
     }
 }
 
 /// What the model makes of it.
 fn answer((person, text): &Line) -> Line {
-    (*person, format!("echo: {text}"))
+    (*person, format!("{ECHO}{text}"))
 }
 
-fn unanswered(written: &Written, ledger: &Ledger) -> usize {
-    let on_telegram = written.telegram.iter().filter(|line| ledger.copies(&answer(line)).is_empty()).count();
-    on_telegram + written.said().unanswered
+/// How many messages have no answer, and how many have the apology for one.
+fn unanswered(written: &Written, ledger: &Ledger) -> (usize, usize) {
+    let mut missing: HashMap<i64, usize> = HashMap::new();
+    for line in written.telegram.iter().filter(|line| ledger.copies(&answer(line)).is_empty()) {
+        *missing.entry(line.0).or_insert(0) += 1;
+    }
+    let said = written.said();
+    let mut sum = (said.unanswered, said.apologies);
+    for (chat, count) in missing {
+        let apologies = ledger.apologies(chat).min(count);
+        sum = (sum.0 + count - apologies, sum.1 + apologies);
+    }
+    sum
 }
 
 /// Until every message is answered and the host has nothing left to do, or nothing has moved for too long.
@@ -139,7 +150,7 @@ async fn settle(world: &World, written: &Written, ledger: &mut Ledger) {
     let mut before = usize::MAX;
     while moved.elapsed() < PATIENCE {
         ledger.catch_up();
-        let open = unanswered(written, ledger);
+        let (open, _) = unanswered(written, ledger);
         if open == 0 && idle(world).await {
             // What came while the host was asked counts, too.
             return ledger.catch_up();

@@ -11,6 +11,8 @@ pub(crate) struct Counts {
     pub(crate) lost: usize,
     pub(crate) recorded: usize,
     pub(crate) unrecorded: usize,
+    /// Of the accepted: answered with the apology for a model that could not be reached.
+    pub(crate) apologies: usize,
 }
 
 impl AddAssign<&Counts> for Counts {
@@ -20,6 +22,7 @@ impl AddAssign<&Counts> for Counts {
         self.lost += more.lost;
         self.recorded += more.recorded;
         self.unrecorded += more.unrecorded;
+        self.apologies += more.apologies;
     }
 }
 
@@ -67,8 +70,12 @@ impl Table {
 }
 
 fn line(f: &mut fmt::Formatter<'_>, phase: &str, counts: &Counts) -> fmt::Result {
-    let Counts { kills, accepted, lost, recorded, unrecorded } = counts;
-    write!(f, "{phase:<12} | {kills:>5} | {accepted:>8} | {lost:>4} | {recorded:>20} | {unrecorded:>15}")
+    let Counts { kills, accepted, lost, recorded, unrecorded, apologies } = counts;
+    write!(f, "{phase:<12} | {kills:>5} | {accepted:>8} | {lost:>4} | {recorded:>20} | {unrecorded:>15}")?;
+    match apologies {
+        0 => Ok(()),
+        _ => write!(f, " ({apologies} answered with the apology for a model out of reach)"),
+    }
 }
 
 impl fmt::Display for Row {

@@ -17,6 +17,8 @@ const PASSAGES: std::ops::RangeInclusive<u32> = 1..=40;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn sweeps(mut budget: Budget) -> Outcome {
+    // Before the load: building it may take minutes.
+    harness::build_instrumented();
     let mut scene = Scene::open(&mut budget.chance).await;
     let mut sweep = 0;
     while sweep < SWEEPS || budget.left() {
