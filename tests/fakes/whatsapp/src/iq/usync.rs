@@ -34,7 +34,7 @@ pub(super) fn answer(world: &mut World, account: &str, iq: &Node) -> anyhow::Res
 fn describe(world: &mut World, account: &str, who: &str, jid: Option<Jid>, asked: &[String]) -> anyhow::Result<Node> {
     let wants = |what: &str| asked.iter().any(|one| one == what);
     let Some(person) = world.person(who) else {
-        let jid = jid.map_or_else(|| format!("{who}@s.whatsapp.net").parse().unwrap_or_default(), |jid| jid);
+        let jid = jid.unwrap_or_else(|| format!("{who}@s.whatsapp.net").parse().unwrap_or_default());
         let out = wants("contact").then(|| NodeBuilder::new("contact").attr("type", "out").build());
         return Ok(NodeBuilder::new("user").attr("jid", jid).children(out).build());
     };
