@@ -11,6 +11,7 @@ use switchhook_core::message::Message;
 use switchhook_core::model::{Completion, ModelRequest};
 
 use crate::contract::{BoundHook, Invocation, Policy, Prompt, Reply};
+use crate::log::clean;
 use crate::sandbox::{Job, Plugin, Sandbox};
 use crate::state::Permissions;
 use crate::weight::Weight;
@@ -18,6 +19,9 @@ use crate::weight::Weight;
 /// The most actions of one call. Each is a row in the journal and a call of the provider: the largest answer that
 /// anybody would read needs some dozens.
 const MAX_ACTIONS: usize = 256;
+
+/// The most characters of a guest's own error: a few lines.
+const MAX_COMPLAINT: usize = 500;
 
 /// All that a call needs beside its arguments.
 #[derive(Clone)]
@@ -52,7 +56,7 @@ impl Caller {
             call: Some(call),
             invocation,
         };
-        let answer = self.sandbox.run(job).await??;
+        let answer = self.sandbox.run(job).await?.map_err(shortened)?;
         let (weight, limit) = (answer.weight(), self.limits.output);
         if weight > limit {
             return Err(HookFailure::Limit { what: format!("it returned {weight} bytes; {limit} is the most") });
@@ -62,6 +66,16 @@ impl Caller {
             return Err(HookFailure::Limit { what });
         }
         Ok(answer)
+    }
+}
+
+/// What a guest says went wrong is for the operator's log: one line without numbers, and no longer than anybody reads.
+fn shortened(error: HookError) -> HookError {
+    let short = |text: String| clean(&text.chars().take(MAX_COMPLAINT).collect::<String>());
+    match error {
+        HookError::Settings(text) => HookError::Settings(short(text)),
+        HookError::Unavailable(text) => HookError::Unavailable(short(text)),
+        HookError::Internal(text) => HookError::Internal(short(text)),
     }
 }
 

@@ -48,6 +48,7 @@ async fn every_attack_costs_its_own_call() {
     ] {
         let failure = decide(&hook, attack).await.expect_err(attack);
         assert_eq!(failure.code(), code, "{attack}: {failure}");
+        assert!(failure.to_string().len() < 1_000, "{attack} fills the journal with its reason");
         assert_eq!(decide(&hook, "hello").await, Ok(Verdict::Pass), "after {attack}");
     }
 }
