@@ -18,6 +18,8 @@ mod reason;
 mod record;
 mod run;
 mod session;
+#[cfg(test)]
+mod tests;
 mod version;
 
 pub use kind::WhatsAppKind;
