@@ -57,7 +57,20 @@ async fn all_mistakes_are_told_at_once() {
     assert!(problems.iter().all(|p| p["line"].as_u64() > Some(0)), "{problems:?}");
 }
 
-/// F3: a plugin file that is no plugin, and one that is cut off.
+/// The same component, as if it were built against a contract of years to come.
+fn of_another_contract(component: &[u8]) -> Vec<u8> {
+    let (ours, theirs) = (b"@0.1.0", b"@0.9.0");
+    let mut bytes = component.to_vec();
+    for at in 0..bytes.len() - ours.len() {
+        // Only our own package: those of WASI end in other versions.
+        if bytes[at..].starts_with(ours) {
+            bytes[at..at + ours.len()].copy_from_slice(theirs);
+        }
+    }
+    bytes
+}
+
+/// F3: a plugin file that is no plugin, one that is cut off, and one of another contract.
 #[tokio::test]
 async fn bad_plugin_file_changes_nothing() {
     let mut world = World::empty();
@@ -66,13 +79,22 @@ async fn bad_plugin_file_changes_nothing() {
     let config = assistant_config("\"tg:1001\"").replace("source = \"builtin:commands\"", "source = \"extra.wasm\"");
     world.write_config(&config);
     world.host.start().await;
-    for bad in [&component[..component.len() / 2], b"\0asm\x01\0\0\0", b"no component at all"] {
+    let foreign = of_another_contract(component);
+    let half = &component[..component.len() / 2];
+    let bad: [(&[u8], &str); 4] = [
+        (half, "extra.wasm"),
+        (b"\0asm\x01\0\0\0", "extra.wasm"),
+        (b"no component at all", "extra.wasm"),
+        (&foreign, "0.9"),
+    ];
+    for (bad, said) in bad {
         let before = world.host.attempts().await;
         std::fs::write(world.path("extra.new"), bad).expect("the bad plugin");
         std::fs::rename(world.path("extra.new"), world.path("extra.wasm")).expect("renamed");
         let attempt = world.host.attempted(before, "rejected").await;
         let rendered = attempt["rendered"].as_str().expect("rendered");
-        assert!(rendered.contains("extra.wasm"), "{rendered}");
+        assert!(rendered.contains("extra.wasm") && rendered.contains(said), "{rendered}");
+        assert!(world.host.log_text().contains(said), "the log says so, too");
     }
     still_answers(&world, 1).await;
     let before = world.host.attempts().await;

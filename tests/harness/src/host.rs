@@ -142,12 +142,11 @@ impl Host {
     /// Waits for it to end by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it was started");
-        let status = eventually_within(Duration::from_secs(60), "the host ends", || {
+        eventually_within(Duration::from_secs(60), "the host ends", || {
             let status = child.try_wait().expect("it can be asked");
             async move { status }
         })
-        .await;
-        status
+        .await
     }
 
     /// Asks it to drain, as a service manager does, and waits.
