@@ -37,6 +37,7 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) -> anyhow
             let mut world = shared.world();
             let account = world.sockets.get(&id).and_then(|socket| socket.account.clone());
             world.cut(id);
+            world.sockets.remove(&id);
             let why = ended.err().map(|error| format!("{error:#}"));
             world.ledger.add("closed", json!({ "connection": id, "account": account, "why": why }));
             drop(world);
@@ -193,6 +194,8 @@ fn hear(world: &mut World, id: u64, account: Option<&str>, stanza: &Node) -> any
             None => Ok(()),
         },
         ("iq", _) => iq::answer(world, id, account, stanza),
+        // A device that is being linked acknowledges what its phone tells it.
+        ("ack", None) => Ok(()),
         (tag, None) => anyhow::bail!("<{tag}> from a device that is not logged in"),
         ("message", Some(account)) => message::sent(world, id, account, stanza),
         ("receipt", Some(account)) => receipt::receipt(world, id, account, stanza),

@@ -136,7 +136,7 @@ impl World {
 
     /// Ends a connection at once.
     pub(crate) fn cut(&mut self, socket: u64) {
-        if let Some(at) = self.sockets.remove(&socket) {
+        if let Some(at) = self.sockets.get(&socket) {
             at.cut.cancel();
         }
         for account in self.accounts.values_mut().filter(|account| account.socket == Some(socket)) {

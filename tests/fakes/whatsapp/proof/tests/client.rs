@@ -38,6 +38,28 @@ async fn links_by_qr_and_talks() -> Result<()> {
     Ok(())
 }
 
+/// A wrong code is refused by the phone, the right one links.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_by_code_after_a_wrong_one() -> Result<()> {
+    let world = World::start().await?;
+    world.people(ACCOUNT, &[CONTACT]).await?;
+    world.people("15550003333", &[]).await?;
+    let mut device = Device::start(&world).await?;
+    device.qr().await?;
+    let options = whatsapp_rust::pair_code::PairCodeOptions { phone_number: ACCOUNT.into(), ..Default::default() };
+    let code = device.client().pair_with_code(options).await?;
+    let other = json!({ "account": "15550003333", "code": code });
+    assert!(world.post("enter-code", other).await.is_err(), "no code is shown for another number");
+    let wrong = if code == "ABCDEFGH" { "HGFEDCBA" } else { "ABCDEFGH" };
+    world.post("enter-code", json!({ "account": ACCOUNT, "code": wrong })).await?;
+    world.entry("event=code_refused").await?;
+    world.post("enter-code", json!({ "account": ACCOUNT, "code": code })).await?;
+    device.logged_in(&world, ACCOUNT).await?;
+    world.no_violations().await?;
+    device.stop().await;
+    Ok(())
+}
+
 /// An image goes up, is read by the contact, and one of the contact's comes down.
 #[tokio::test(flavor = "multi_thread")]
 async fn media_both_ways() -> Result<()> {
@@ -77,6 +99,30 @@ async fn media_both_ways() -> Result<()> {
         (&read["kind"], &read["text"], &read["content"]["bytes"]),
         (&json!("image"), &json!("see"), &json!(1500))
     );
+    world.no_violations().await?;
+    device.stop().await;
+    Ok(())
+}
+
+/// What is written while the device is away waits for it, more than a primer of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_comes_after_an_outage() -> Result<()> {
+    let world = World::start().await?;
+    world.people(ACCOUNT, &[CONTACT]).await?;
+    let mut device = Device::start(&world).await?;
+    device.link_by_qr(&world, ACCOUNT).await?;
+    world.post("outage", json!({ "on": true })).await?;
+    world.entry(&format!("event=closed&account={ACCOUNT}&ready=false")).await?;
+    for number in 0..12 {
+        let text = format!("while away {number}");
+        world.post("write", json!({ "account": ACCOUNT, "from": CONTACT, "text": text })).await?;
+    }
+    world.post("outage", json!({ "on": false })).await?;
+    let mut got = std::collections::BTreeSet::new();
+    while got.len() < 12 {
+        got.extend(device.texts().await?);
+    }
+    world.entry(&format!("account={ACCOUNT}&waiting=0&ready=true")).await?;
     world.no_violations().await?;
     device.stop().await;
     Ok(())

@@ -158,6 +158,18 @@ impl Device {
         .await
     }
 
+    /// The texts of the next event that has some; what waited comes several at once.
+    pub async fn texts(&mut self) -> Result<Vec<String>> {
+        self.until("texts", |event| match event {
+            Event::Messages(_) => {
+                let texts = event.messages().filter_map(|m| m.message.text_content().map(str::to_owned));
+                Some(texts.collect::<Vec<_>>()).filter(|texts| !texts.is_empty())
+            }
+            _ => None,
+        })
+        .await
+    }
+
     /// Waits for the client to end by itself.
     pub async fn ended(self) {
         let _ = self.handle.await;
