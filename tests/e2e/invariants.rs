@@ -109,7 +109,9 @@ fn only_named_rooms_spawn() {
         ("host/plugin/", "the ticker, the guests' own runtime, the compiler"),
         ("host/config/src/watch", "the watcher's thread"),
         ("host/pipeline/src/lanes.rs", "a task for each chat with work, tracked and drained"),
+        ("host/pipeline/src/intake.rs", "a task for each batch that is being accepted, tracked and drained"),
         ("host/pipeline/src/dispatch/", "a task for each chat with deliveries, tracked and drained"),
+        ("host/connectors/whatsapp/src/session.rs", "the client's own session, which ends with `run`"),
         ("host/connectors/web/", "a task for each open socket"),
         ("host/api/", "event streams live as long as their request"),
     ];
