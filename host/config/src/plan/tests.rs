@@ -136,10 +136,10 @@ fn keys_of_the_host_say_when_they_take_effect() {
     check(
         &[("data_dir = \"data\"", "data_dir = \"other\"\nlisten = \"127.0.0.1:1\"\nlog = \"json\"\nmax_age = \"1h\"")],
         &[
-            "host log: Update, log changed",
             "host max_age: Update, max_age changed",
             "host data_dir: NextStart, data_dir changed; restart the host to use it",
             "host listen: NextStart, listen changed; restart the host to use it",
+            "host log: NextStart, log changed; restart the host to use it",
         ],
     );
 }
