@@ -95,6 +95,13 @@ impl StatusReporter {
         let status = Status::new(State::Connecting, clock.now());
         Self { watch: Arc::new(watch::Sender::new(status)), clock }
     }
+    /// Takes over what is known from before this process, where it is newer than nothing.
+    pub fn recall(&self, last_connected: Option<UnixMillis>, last_disconnected: Option<UnixMillis>) {
+        self.touch(|s, _| {
+            s.last_connected = s.last_connected.or(last_connected);
+            s.last_disconnected = s.last_disconnected.or(last_disconnected);
+        });
+    }
     pub fn subscribe(&self) -> watch::Receiver<Status> {
         self.watch.subscribe()
     }
@@ -112,6 +119,8 @@ impl StatusReporter {
                 connections: s.connections + 1,
                 last_inbound: s.last_inbound,
                 last_outbound: s.last_outbound,
+                last_connected: Some(now),
+                last_disconnected: s.last_disconnected,
                 ..Status::new(State::Connected, now)
             };
             true
@@ -124,6 +133,9 @@ impl StatusReporter {
             let code = code.map(str::to_owned);
             if s.state == state && s.code == code && s.detail == detail {
                 return false;
+            }
+            if s.state == State::Connected && state != State::Connected {
+                s.last_disconnected = Some(now);
             }
             if s.state != state {
                 s.since = now;

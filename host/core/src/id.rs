@@ -180,6 +180,14 @@ entry!(
     /// A delivery in the outbox of the journal, shown as `d17`. Given on commit, never reused.
     OutboxId, "d", "delivery"
 );
+entry!(
+    /// An attempt to link a device, shown as `l17`. Never reused.
+    LinkId, "l", "attempt to link"
+);
+entry!(
+    /// A device that an account is or was, shown as `dev17`. Never reused.
+    DeviceId, "dev", "device"
+);
 
 /// The number of a generation of the config: 1 for the first that ran in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

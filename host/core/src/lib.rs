@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod catalogue;
+pub mod code;
 pub mod connector;
 pub mod hook;
 pub mod id;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,65 @@ pub enum LinkMethod {
     Qr,
     /// A person types on the phone what we show; the number is the phone's own.
     Code { number: PersonId },
+}
+
+impl LinkMethod {
+    pub fn name(&self) -> LinkMethodName {
+        match self {
+            Self::Qr => LinkMethodName::Qr,
+            Self::Code { .. } => LinkMethodName::Code,
+        }
+    }
+    /// The number asked for; none where whoever scans is linked.
+    pub fn number(&self) -> Option<&PersonId> {
+        match self {
+            Self::Qr => None,
+            Self::Code { number } => Some(number),
+        }
+    }
+}
+
+/// The same without what belongs to one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkMethodName {
+    Qr,
+    Code,
+}
+
+/// How an attempt stands (B3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkStatus {
+    /// Something is shown, or about to be.
+    Pending,
+    /// The phone has read it, or asks its owner for a proof.
+    Scanned,
+    /// The phone agreed; the device logs in for the first time.
+    Pairing,
+    Success,
+    Failed,
+    /// Nobody answered in time.
+    Expired,
+    Cancelled,
+}
+
+impl LinkStatus {
+    /// Whether nothing comes after it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Success | Self::Failed | Self::Expired | Self::Cancelled)
+    }
+}
+
+/// How far an attempt has come (B3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkProgress {
+    /// The phone has read what was shown, scanned or typed.
+    pub qr_scanned: bool,
+    /// The account is a device of the phone, and that is on disk.
+    pub device_linked: bool,
+    /// The device has logged in and receives.
+    pub sync_complete: bool,
 }
 
 /// What happens during an attempt, in order.
@@ -43,11 +103,20 @@ pub struct LinkAttempt {
 }
 
 /// Whose device an account is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkedDevice {
     /// Every id the phone's owner is known by, the phone number first.
     pub owner: Vec<PersonId>,
     pub name: Option<String>,
+    /// What the phone says it is, such as `iphone`; none where it does not.
+    pub platform: Option<String>,
+}
+
+impl LinkedDevice {
+    /// The phone's number, as `+15551234567`.
+    pub fn number(&self) -> Option<&PersonId> {
+        self.owner.iter().find(|id| id.as_str().starts_with('+'))
+    }
 }
 
 /// Why an attempt, or an end of a link, came to nothing. `code` is for scripts.
@@ -69,6 +138,8 @@ pub enum LinkError {
     Refused { code: &'static str, reason: String },
     #[error("no connection: {reason}")]
     Unreachable { reason: String },
+    #[error("{what} did not come within {limit:?}: try again")]
+    TimedOut { what: &'static str, limit: Duration },
     #[error("the link can't be kept: {reason}")]
     Store { reason: String },
 }
@@ -85,6 +156,7 @@ impl LinkError {
             Self::Throttled { .. } => "throttled",
             Self::Refused { code, .. } => code,
             Self::Unreachable { .. } => "unreachable",
+            Self::TimedOut { .. } => "timed-out",
             Self::Store { .. } => "store",
         }
     }
@@ -93,6 +165,10 @@ impl LinkError {
 /// A connector whose account is a device of a phone. Not called while the connector runs, but for `unlink`.
 #[async_trait]
 pub trait Linkable: Send + Sync + 'static {
+    /// The number that the config names for this account: another phone is refused.
+    fn expected(&self) -> Option<PersonId> {
+        None
+    }
     /// Whose device the account is; none while it is nobody's.
     async fn linked(&self) -> Result<Option<LinkedDevice>, LinkError>;
     /// Tries once to become a device. The future is the attempt: it starts nothing that outlives it.

@@ -30,6 +30,21 @@ pub enum AccountStatus {
     Failed,
 }
 
+/// The device status of requirement B4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceStatus {
+    /// Not linked, and nobody is linking it.
+    Pending,
+    Linking,
+    Active,
+    Disconnected,
+    /// The link ended by itself.
+    Expired,
+    /// The link was ended, on the phone or here.
+    Revoked,
+}
+
 impl State {
     /// The row of the design's table (section 6).
     pub fn account_status(self) -> AccountStatus {
@@ -38,6 +53,20 @@ impl State {
             Self::Linking | Self::PasskeyRequired | Self::Connecting | Self::Reconnecting => AccountStatus::Connecting,
             Self::Connected => AccountStatus::Connected,
             Self::Restricted | Self::NeedsLink | Self::Failed => AccountStatus::Failed,
+        }
+    }
+}
+
+impl State {
+    /// The same row's other column, for a device that is linked. Of one that is not, its record says which it is.
+    pub fn device_status(self) -> DeviceStatus {
+        match self {
+            Self::Disabled | Self::Failed => DeviceStatus::Disconnected,
+            Self::Linking | Self::PasskeyRequired => DeviceStatus::Linking,
+            Self::Connecting | Self::Reconnecting | Self::Connected | Self::Restricted | Self::Draining => {
+                DeviceStatus::Active
+            }
+            Self::NeedsLink => DeviceStatus::Revoked,
         }
     }
 }
@@ -53,6 +82,12 @@ pub struct Status {
     pub since: UnixMillis,
     pub last_inbound: Option<UnixMillis>,
     pub last_outbound: Option<UnixMillis>,
+    /// When the connection was last made, and when it was last lost (C2); those of earlier processes included where the
+    /// host keeps them.
+    #[serde(default)]
+    pub last_connected: Option<UnixMillis>,
+    #[serde(default)]
+    pub last_disconnected: Option<UnixMillis>,
     /// How often the connection was made in this process. A reload that does not touch the channel leaves it alone.
     pub connections: u64,
     /// Failed attempts in a row.
@@ -68,6 +103,8 @@ impl Status {
             since,
             last_inbound: None,
             last_outbound: None,
+            last_connected: None,
+            last_disconnected: None,
             connections: 0,
             failures: 0,
         }
@@ -94,6 +131,26 @@ mod tests {
         ];
         for (state, expect) in table {
             assert_eq!(state.account_status(), expect, "{state:?}");
+        }
+    }
+
+    /// B4
+    #[test]
+    fn states_map_onto_device_status() {
+        let table = [
+            (State::Disabled, DeviceStatus::Disconnected),
+            (State::Linking, DeviceStatus::Linking),
+            (State::PasskeyRequired, DeviceStatus::Linking),
+            (State::Connecting, DeviceStatus::Active),
+            (State::Reconnecting, DeviceStatus::Active),
+            (State::Connected, DeviceStatus::Active),
+            (State::Restricted, DeviceStatus::Active),
+            (State::NeedsLink, DeviceStatus::Revoked),
+            (State::Failed, DeviceStatus::Disconnected),
+            (State::Draining, DeviceStatus::Active),
+        ];
+        for (state, expect) in table {
+            assert_eq!(state.device_status(), expect, "{state:?}");
         }
     }
 }

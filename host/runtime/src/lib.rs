@@ -10,6 +10,7 @@ mod channels;
 mod explain;
 mod fingerprint;
 mod host;
+pub mod link;
 mod status;
 mod supervisor;
 mod tasks;

@@ -29,7 +29,13 @@ pub struct GenerationRecord {
 pub struct AuditEntry {
     pub at: UnixMillis,
     pub actor: String,
+    /// Where it was asked from; none where it was asked within the host.
+    #[serde(default)]
+    pub address: Option<String>,
+    #[serde(default)]
+    pub user_agent: Option<String>,
     pub act: String,
+    /// What it was done to.
     pub subject: String,
     pub detail: serde_json::Value,
 }

@@ -7,6 +7,7 @@
 mod account;
 mod contacts;
 mod delivery;
+mod devices;
 mod error;
 pub mod failpoint;
 mod folder;
@@ -16,6 +17,7 @@ mod journal;
 mod keys;
 mod kv;
 mod ledger;
+mod links;
 mod memory;
 mod operator;
 mod outbox;
@@ -34,9 +36,11 @@ mod writer;
 
 pub use account::{AccountStore, StateBatch, StateEntry, StateKey, StatePlain};
 pub use contacts::Contact;
+pub use devices::{DeviceEnd, DeviceRecord, EndedBy};
 pub use error::StoreError;
 pub use inbox::Accepting;
 pub use journal::*;
 pub use keys::{KeyError, KeyId, Keyring, MasterKey};
 pub use ledger::{AuditEntry, GenerationRecord};
+pub use links::{LinkProblem, LinkRecord};
 pub use store::{Counters, Durability, Recovered, Store, StoreOptions};

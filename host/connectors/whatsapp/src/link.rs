@@ -240,7 +240,7 @@ fn linked(success: &PairSuccess, since: u64) -> Link {
 
 fn device(link: Link) -> LinkedDevice {
     let ids = Ids { number: Some(link.number), lid: link.lid };
-    LinkedDevice { owner: ids.people(), name: link.name }
+    LinkedDevice { owner: ids.people(), name: link.name, platform: None }
 }
 
 fn digits(number: &PersonId) -> &str {

@@ -20,7 +20,9 @@ fn record(number: u64) -> GenerationRecord {
 
 fn entry(act: &str) -> AuditEntry {
     let (actor, subject) = ("operator".to_owned(), "tg:12345".to_owned());
-    AuditEntry { at: UnixMillis(START), actor, act: act.to_owned(), subject, detail: json!({ "why": "spam" }) }
+    let detail = json!({ "why": "spam" });
+    let (address, user_agent) = (Some("127.0.0.1".to_owned()), None);
+    AuditEntry { at: UnixMillis(START), actor, address, user_agent, act: act.to_owned(), subject, detail }
 }
 
 #[tokio::test]

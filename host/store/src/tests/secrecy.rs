@@ -27,6 +27,8 @@ const SECRETS: &[&str] = &[
     "tg:",
     "dedupe-key",
     "audited-act",
+    "asked-from",
+    "user-agent",
     "generation-cause",
     "me-on-telegram",
     "finger-print",
@@ -93,7 +95,9 @@ async fn operate(f: &Fixture, sender: &Party) {
     f.store.set_standing(&sender.id, Standing::Approved).await.unwrap();
     f.store.park_account(&account(), "given-up-because").await.unwrap();
     let (actor, act, subject) = ("person-name".to_owned(), "audited-act".to_owned(), "tg:12345".to_owned());
-    f.store.audit(AuditEntry { at: UnixMillis(START), actor, act, subject, detail: json!("12345") }).await;
+    let (address, user_agent) = (Some("asked-from".to_owned()), Some("user-agent".to_owned()));
+    let at = UnixMillis(START);
+    f.store.audit(AuditEntry { at, actor, address, user_agent, act, subject, detail: json!("12345") }).await;
     let record = GenerationRecord {
         number: 1,
         digest: String::new(),
