@@ -72,13 +72,14 @@ impl Pipeline {
         Arc::new(Intake { desk: self.desk.clone(), lanes: self.lanes.clone(), account: account.clone() })
     }
 
-    /// Takes up what the journal holds for accounts that can be served: at start, and when a channel returns.
+    /// Takes up what the journal holds for accounts that can be served: at start, and when a channel returns. What is
+    /// owed to a chat stands in its queue before any lane moves: a quick answer must not overtake it.
     pub async fn resume(&self, accounts: &[AccountId]) -> Result<(), StoreError> {
         let waiting = self.desk.store.waiting().await?;
-        self.take_up(waiting.into_iter().filter(|w| accounts.contains(&w.account)).collect());
         for account in accounts {
             self.dispatcher.resume(account).await?;
         }
+        self.take_up(waiting.into_iter().filter(|w| accounts.contains(&w.account)).collect());
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -101,6 +101,8 @@ pub(crate) struct Ledger {
     /// Deliveries wait here while it has no permit.
     pub(crate) gate: Semaphore,
     pub(crate) idempotent: bool,
+    /// There is no connector: what goes out stays in the journal.
+    pub(crate) absent: AtomicBool,
 }
 
 impl Ledger {
@@ -110,6 +112,19 @@ impl Ledger {
             _ => None,
         };
         self.sent.lock().iter().filter_map(text).collect()
+    }
+}
+
+impl Ledger {
+    /// What each chat got, in order.
+    pub(crate) fn by_chat(&self) -> HashMap<String, Vec<String>> {
+        let mut chats: HashMap<String, Vec<String>> = HashMap::new();
+        for (chat, action) in self.sent.lock().iter() {
+            if let Action::Send(outgoing) = action {
+                chats.entry(chat.clone()).or_default().push(outgoing.text.clone());
+            }
+        }
+        chats
     }
 }
 
@@ -140,7 +155,7 @@ struct OneCarrier(Arc<Ledger>);
 
 impl Carriers for OneCarrier {
     fn connector(&self, _: &AccountId) -> Option<Arc<dyn Connector>> {
-        Some(self.0.clone())
+        (!self.0.absent.load(Ordering::SeqCst)).then(|| self.0.clone() as Arc<dyn Connector>)
     }
 }
 
@@ -216,13 +231,27 @@ impl Bench {
         })
         .expect("a store");
         let gate = || Semaphore::new(Semaphore::MAX_PERMITS >> 1);
-        let ledger =
-            Arc::new(Ledger { sent: Mutex::default(), answers: Mutex::default(), gate: gate(), idempotent: false });
+        let ledger = Arc::new(Ledger {
+            sent: Mutex::default(),
+            answers: Mutex::default(),
+            gate: gate(),
+            idempotent: false,
+            absent: AtomicBool::new(false),
+        });
         let model = Arc::new(GatedModel { gate: gate(), asked: Mutex::default() });
         let carriers = Arc::new(OneCarrier(ledger.clone()));
         let parts = PipelineParts { store: store.clone(), clock, carriers };
         let pipeline = Pipeline::new(parts, wiring(1, setup, &ledger, &model));
         Self { clock: ahead, pipeline, store, ledger, model, written: AtomicUsize::new(0), _folder: folder }
+    }
+
+    /// Another run over the same journal, with a model of its own, as a start after a kill would be.
+    pub(crate) fn again(&self, setup: Setup) -> Pipeline {
+        let gate = Semaphore::new(Semaphore::MAX_PERMITS >> 1);
+        let model = Arc::new(GatedModel { gate, asked: Mutex::default() });
+        let carriers = Arc::new(OneCarrier(self.ledger.clone()));
+        let parts = PipelineParts { store: self.store.clone(), clock: self.clock.clone(), carriers };
+        Pipeline::new(parts, wiring(1, setup, &self.ledger, &model))
     }
 
     /// Puts another generation in force.

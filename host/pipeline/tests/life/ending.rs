@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use switchhook_core::hook::{HookFailure, Outcome};
+use switchhook_core::id::AccountId;
 use switchhook_core::time::{Clock, SystemClock, UnixMillis};
 use switchhook_pipeline::wiring::OnFailure;
 use switchhook_store::InboxState;
@@ -89,6 +90,35 @@ async fn resumed_message_is_answered() {
     accepting.durable.await.expect("answered").expect("committed");
     bench.pipeline.resume(&[account()]).await.expect("resumed");
     assert_eq!(bench.sent(1).await, ["re: left behind"]);
+}
+
+/// F6: what a run owed to a chat goes out before what the next run answers there, however quick that answer is.
+#[tokio::test(flavor = "multi_thread")]
+async fn owed_answer_is_not_overtaken_after_a_start() {
+    use std::sync::atomic::Ordering;
+    let bench = Bench::new(Setup::default());
+    bench.ledger.absent.store(true, Ordering::SeqCst);
+    let chats: Vec<String> = (0..20).map(|n| format!("p{n}")).collect();
+    for chat in &chats {
+        let id = bench.write(chat, "first").await;
+        bench.settled(id).await;
+    }
+    bench.hold_model();
+    for chat in &chats {
+        bench.write(chat, "second").await;
+    }
+    bench.asked(2 * chats.len()).await;
+    bench.ledger.absent.store(false, Ordering::SeqCst);
+    let next = bench.again(Setup::default());
+    // The account is the last of many: whoever started lanes first would give them all that time.
+    let mut accounts: Vec<_> = (0..200).map(|n| AccountId::new("test", &format!("other{n}"))).collect();
+    accounts.push(account());
+    next.resume(&accounts).await.expect("resumed");
+    bench.sent(2 * chats.len()).await;
+    let sent = bench.ledger.by_chat();
+    for chat in &chats {
+        assert_eq!(sent[&format!("chat-{chat}")], ["re: first", "re: second"], "{chat}");
+    }
 }
 
 /// A timer that a plugin schedules comes back as what it is, not as the message that scheduled it.
