@@ -12,10 +12,19 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
+/// The platform that this test was built for. Without it cargo wants the packages of every platform, and those of others
+/// are not there on a machine that has only built for itself.
+fn platform() -> String {
+    let output = Command::new(env!("CARGO")).arg("-vV").current_dir(root()).output().expect("cargo is there");
+    let said = String::from_utf8(output.stdout).expect("cargo speaks UTF-8");
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("cargo says what it runs on").to_owned()
+}
+
 /// The normal dependencies of every crate, transitively, by name.
 fn dependencies() -> (BTreeMap<String, BTreeSet<String>>, BTreeMap<String, BTreeSet<String>>) {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &platform()])
         .current_dir(root())
         .output()
         .expect("cargo is there");
