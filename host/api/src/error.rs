@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use switchhook_core::origin::Foreign;
 use switchhook_store::StoreError;
 
 use crate::dto::{ErrorBody, ErrorDetail};
@@ -15,10 +16,8 @@ pub(crate) enum ApiError {
     BadRequest(String),
     #[error("this needs the header `Authorization: Bearer TOKEN`; the token is in `api.token` in the keys folder")]
     Unauthorized,
-    #[error("this host does not answer to the name `{0}`")]
-    ForeignHost(String),
-    #[error("a page of `{0}` may not use this API")]
-    ForeignOrigin(String),
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
     #[error("{0}")]
     NotFound(String),
     #[error("{method} is not possible here")]
@@ -40,7 +39,7 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::ForeignHost(_) | Self::ForeignOrigin(_) => StatusCode::FORBIDDEN,
+            Self::Foreign(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -54,8 +53,8 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => "bad_request",
             Self::Unauthorized => "unauthorized",
-            Self::ForeignHost(_) => "foreign_host",
-            Self::ForeignOrigin(_) => "foreign_origin",
+            Self::Foreign(Foreign::NoHost | Foreign::Host(_)) => "foreign_host",
+            Self::Foreign(Foreign::Origin { .. }) => "foreign_origin",
             Self::NotFound(_) => "not_found",
             Self::Method { .. } => "method_not_allowed",
             Self::Conflict(_) => "conflict",

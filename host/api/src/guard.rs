@@ -1,44 +1,14 @@
 //! Who may ask: `Host`, `Origin` and the token, in this order, before anything else of a request is looked at.
-//!
-//! The first two are checked on loopback as well: a web page anywhere can make a browser send requests there, and by
-//! DNS rebinding under a name of its own.
-
-use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{Request, State};
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use switchhook_core::origin::OwnNames;
+
 use crate::error::ApiError;
 use crate::token::TokenHash;
-
-/// The names this host answers to. Ports are not compared: a forwarded port is another one.
-#[derive(Debug, Clone)]
-pub(crate) struct OwnNames {
-    listen: IpAddr,
-    /// Further names, without ports.
-    given: Vec<String>,
-}
-
-impl OwnNames {
-    pub(crate) fn of(listen: SocketAddr, given: &[String]) -> Self {
-        let bare = |name: &String| name.rsplit_once(':').map_or(name.as_str(), |(host, _)| host).to_owned();
-        Self { listen: listen.ip(), given: given.iter().map(bare).collect() }
-    }
-    fn include(&self, name: &str) -> bool {
-        let bare = name.trim_start_matches('[').trim_end_matches(']');
-        match bare.parse::<IpAddr>() {
-            // A rebound name is a name: who asks for an address means that address.
-            Ok(ip) => ip.is_loopback() || ip == self.listen || self.listen.is_unspecified(),
-            Err(_) => {
-                name.eq_ignore_ascii_case("localhost")
-                    || self.given.iter().any(|given| name.eq_ignore_ascii_case(given))
-            }
-        }
-    }
-}
 
 /// What a request is checked against.
 #[derive(Debug, Clone)]
@@ -49,35 +19,16 @@ pub(crate) struct Guard {
 
 /// Lets a request through that comes from here and carries the token.
 pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Result<Response, ApiError> {
-    check_host(&guard.names, &request)?;
-    check_origin(request.headers())?;
+    check_names(&guard.names, &request)?;
     check_token(&guard.token, request.headers())?;
     Ok(next.run(request).await)
 }
 
-fn authority(request: &Request) -> Option<Authority> {
-    let header = request.headers().get(header::HOST).and_then(|h| h.to_str().ok());
-    header.and_then(|h| h.parse().ok()).or_else(|| request.uri().authority().cloned())
-}
-
-fn check_host(names: &OwnNames, request: &Request) -> Result<(), ApiError> {
-    match authority(request) {
-        Some(authority) if names.include(authority.host()) => Ok(()),
-        Some(authority) => Err(ApiError::ForeignHost(authority.host().to_owned())),
-        None => Err(ApiError::ForeignHost(String::new())),
-    }
-}
-
-/// An `Origin` must be the host that was asked, with its port.
-fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or("(unreadable)");
-    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    match (own, host) {
-        (Some(own), Some(host)) if own.eq_ignore_ascii_case(host) => Ok(()),
-        _ => Err(ApiError::ForeignOrigin(origin.to_owned())),
-    }
+/// With HTTP/2 the host's name is in the request line.
+fn check_names(names: &OwnNames, request: &Request) -> Result<(), ApiError> {
+    let text = |name| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let host = text(header::HOST).or_else(|| request.uri().authority().map(|a| a.as_str().into()));
+    Ok(names.check(host.as_deref(), text(header::ORIGIN).as_deref())?)
 }
 
 fn check_token(token: &TokenHash, headers: &HeaderMap) -> Result<(), ApiError> {
@@ -115,10 +66,8 @@ mod tests {
     fn fixture(listen: &str) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let token = LocalToken::open_or_make(folder.path()).unwrap();
-        let state = Guard {
-            names: OwnNames::of(listen.parse().unwrap(), &["chat.example:443".to_owned()]),
-            token: token.hash(),
-        };
+        let state =
+            Guard { names: OwnNames::new(listen.parse().unwrap(), &["chat.example".to_owned()]), token: token.hash() };
         let router =
             Router::new().route("/", get(async || "in")).layer(middleware::from_fn_with_state(state, super::guard));
         Fixture { router, token: token.secret().expose_secret().to_owned(), _folder: folder }
@@ -134,7 +83,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_token_opens_the_door() {
-        let fixture = fixture("127.0.0.1:18789");
+        let fixture = fixture("127.0.0.1");
         let right = format!("Bearer {}", fixture.token);
         let wrong = format!("Bearer {}", "0".repeat(64));
         let host = ("host", "127.0.0.1:18789");
@@ -146,7 +95,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_foreign_name_is_refused_even_with_the_token() {
-        let fixture = fixture("127.0.0.1:18789");
+        let fixture = fixture("127.0.0.1");
         let token = format!("Bearer {}", fixture.token);
         for (host, expect) in [
             ("localhost:18789", StatusCode::OK),
@@ -164,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_host_on_every_address_answers_to_addresses_not_to_names() {
-        let fixture = fixture("0.0.0.0:18789");
+        let fixture = fixture("0.0.0.0");
         let token = format!("Bearer {}", fixture.token);
         for (host, expect) in [("192.0.2.1:18789", StatusCode::OK), ("evil.example:18789", StatusCode::FORBIDDEN)] {
             assert_eq!(status(&fixture, &[("host", host), ("authorization", &token)]).await, expect, "{host}");
@@ -173,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_of_another_origin_is_refused() {
-        let fixture = fixture("127.0.0.1:18789");
+        let fixture = fixture("127.0.0.1");
         let token = format!("Bearer {}", fixture.token);
         for (origin, expect) in [
             ("http://localhost:18789", StatusCode::OK),

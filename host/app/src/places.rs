@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use switchhook_config::LogFormat;
+use switchhook_core::origin::OwnNames;
 use toml::de::{DeTable, DeValue};
 
 use crate::failure::Failure;
@@ -57,16 +58,9 @@ impl Places {
         let noted = std::fs::read_to_string(self.data_dir.join(ADDRESS_FILE)).ok();
         reachable(noted.and_then(|text| text.trim().parse().ok()).unwrap_or(self.listen))
     }
-    /// The names of the web page besides loopback: those the config gives, and the address it listens on, where that is
-    /// one of its own.
-    pub(crate) fn web_names(&self) -> Vec<String> {
-        let mut names = self.hosts.clone();
-        match self.listen.ip() {
-            ip if ip.is_unspecified() || ip.is_loopback() => {}
-            IpAddr::V6(ip) => names.push(format!("[{ip}]")),
-            IpAddr::V4(ip) => names.push(ip.to_string()),
-        }
-        names
+    /// The names that requests may call this host by.
+    pub(crate) fn names(&self) -> OwnNames {
+        OwnNames::new(self.listen.ip(), &self.hosts)
     }
     pub(crate) fn note_address(&self, address: SocketAddr) -> std::io::Result<()> {
         std::fs::write(self.data_dir.join(ADDRESS_FILE), format!("{address}\n"))
@@ -101,7 +95,8 @@ mod tests {
         assert_eq!(places.data_dir, Path::new("/box/d"));
         assert_eq!(places.keys_dir, Path::new("/k"));
         assert_eq!(places.api_address(), "127.0.0.1:1".parse().unwrap());
-        assert_eq!(read("[host]\nhosts = [\"chat.example.com\"]\n").web_names(), ["chat.example.com"]);
+        let named = read("[host]\nhosts = [\"chat.example.com\"]\n");
+        assert_eq!(named.names().check(Some("chat.example.com"), None), Ok(()));
         assert_eq!(read("").data_dir, Path::new("/box/data"));
     }
 

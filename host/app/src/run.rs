@@ -66,11 +66,7 @@ async fn build(places: Places) -> Result<Parts, Failure> {
     keys::make_folders(&places)?;
     let token = LocalToken::open_or_make(&places.keys_dir).map_err(|error| Failure::other("no API token", error))?;
     let log = Arc::new(WebLog::default());
-    let hub = Hub::new(HubOptions {
-        cookie_key: keys::cookie_key(&places)?,
-        log: log.clone(),
-        allowed_hosts: places.web_names(),
-    });
+    let hub = Hub::new(HubOptions { cookie_key: keys::cookie_key(&places)?, log: log.clone(), names: places.names() });
     let kinds = wiring::kinds(&hub);
     let plugins = wiring::plugins(&places)?;
     let (config, store) = blocking({
@@ -132,7 +128,7 @@ struct Running {
 
 async fn spawn(parts: Parts) -> Result<Running, Failure> {
     let listen = parts.listener.local_addr().unwrap_or(parts.config.host.listen);
-    let hosts = parts.config.host.hosts.clone();
+    let names = parts.places.names();
     let options = HostOptions {
         config_path: parts.places.config.clone(),
         kinds: Arc::new(parts.kinds),
@@ -145,8 +141,7 @@ async fn spawn(parts: Parts) -> Result<Running, Failure> {
     let host = Host::start(options, parts.config).await;
     let host = host.map_err(|error| Failure::other("the host did not start", error))?;
     let (readiness, seen) = watch::channel(Readiness::Ready);
-    let options =
-        ApiOptions { token: parts.token.hash(), listen, hosts, metrics: parts.metrics.clone(), readiness: seen };
+    let options = ApiOptions { token: parts.token.hash(), names, metrics: parts.metrics.clone(), readiness: seen };
     let router = parts.hub.router().merge(switchhook_api::router(host.clone(), options));
     let stop_server = CancellationToken::new();
     let server = Box::pin(serve::serve(parts.listener, router, stop_server.clone()));

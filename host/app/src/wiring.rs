@@ -1,9 +1,11 @@
 //! The one place that knows every kind of connector, and what they are given.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use switchhook_config::Kinds;
+use switchhook_core::origin::OwnNames;
 use switchhook_plugin::{Compiler, HostOptions, PluginHost};
 use switchhook_telegram::TelegramKind;
 use switchhook_web::{Hub, HubOptions, WebKind};
@@ -24,8 +26,8 @@ pub(crate) fn kinds(hub: &Arc<Hub>) -> Kinds {
 
 /// The same for commands that start no connector.
 pub(crate) fn kinds_for_checking() -> Kinds {
-    let options = HubOptions { cookie_key: [0; 32], log: Arc::new(WebLog::default()), allowed_hosts: Vec::new() };
-    kinds(&Hub::new(options))
+    let names = OwnNames::new(Ipv4Addr::LOCALHOST.into(), &[]);
+    kinds(&Hub::new(HubOptions { cookie_key: [0; 32], log: Arc::new(WebLog::default()), names }))
 }
 
 /// The plugin host of a host that runs for long: what compiles is a child, which can be killed.

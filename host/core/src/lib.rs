@@ -14,6 +14,7 @@ pub mod kind;
 pub mod link;
 pub mod message;
 pub mod model;
+pub mod origin;
 pub mod person;
 pub mod split;
 pub mod status;

@@ -5,19 +5,19 @@ mod contacts;
 mod journal;
 mod metrics;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
+use switchhook_core::origin::OwnNames;
 use switchhook_runtime::{Host, HostStatus, PluginStatus};
 use tokio::sync::{Semaphore, watch};
 
 use crate::error::ApiError;
 use crate::events;
-use crate::guard::{Guard, OwnNames, guard};
+use crate::guard::{Guard, guard};
 use crate::probes::{self, Readiness};
 use crate::token::TokenHash;
 
@@ -27,10 +27,8 @@ const STREAMS: usize = 32;
 /// What the API is made of besides the host itself.
 pub struct ApiOptions {
     pub token: TokenHash,
-    /// Where the server listens: requests must name this address or loopback.
-    pub listen: SocketAddr,
-    /// Or one of these names.
-    pub hosts: Vec<String>,
+    /// What requests must name as their host.
+    pub names: OwnNames,
     /// Renders the metrics of this process.
     pub metrics: PrometheusHandle,
     /// Streams of events end when it says that the host drains.
@@ -49,7 +47,7 @@ pub(crate) struct Api {
 
 /// `/api/v1`, `/metrics` and the probes.
 pub fn router(host: Host, options: ApiOptions) -> Router {
-    let guarded = Guard { names: OwnNames::of(options.listen, &options.hosts), token: options.token };
+    let guarded = Guard { names: options.names, token: options.token };
     let probes = probes::router(options.readiness.clone());
     let api = Api {
         host,

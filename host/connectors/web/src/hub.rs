@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use parking_lot::RwLock;
 use switchhook_core::id::ChannelName;
+use switchhook_core::origin::OwnNames;
 
 use crate::live::Live;
 use crate::log::ChatLog;
@@ -19,9 +20,8 @@ pub struct HubOptions {
     pub cookie_key: [u8; 32],
     /// What the page shows of the past.
     pub log: Arc<dyn ChatLog>,
-    /// Host names, besides loopback, under which the page may be opened: `chat.example.com` for any port, or
-    /// `chat.example.com:8443` for one.
-    pub allowed_hosts: Vec<String>,
+    /// The names under which the page may be opened.
+    pub names: OwnNames,
 }
 
 /// Serves every web channel. Channels come and go; the router stays mounted.

@@ -1,7 +1,7 @@
 //! A running web channel on loopback, with an inbox and a history that tests hold.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use switchhook_core::connector::{Inbox, InboxError, StatusReporter};
 use switchhook_core::id::{ChannelName, OutboxId};
 use switchhook_core::kind::{ChannelSettings, ConnectorKind, KeyValue};
 use switchhook_core::message::{Conversation, Inbound};
+use switchhook_core::origin::OwnNames;
 use switchhook_core::time::SystemClock;
 use switchhook_web::{ChatLog, Hub, HubOptions, LoggedTurn, WebKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -94,7 +95,7 @@ impl Desk {
         let hub = Hub::new(HubOptions {
             cookie_key: [3; 32],
             log: Arc::clone(&log) as Arc<dyn ChatLog>,
-            allowed_hosts: vec!["chat.example.com".to_owned()],
+            names: OwnNames::new(Ipv4Addr::LOCALHOST.into(), &["chat.example.com".to_owned()]),
         });
         let built = WebKind::new(Arc::clone(&hub)).build(settings("Front desk", &[("alice", ALICE)])).unwrap();
         assert_eq!(built.account.as_str(), "web:desk");
