@@ -1,6 +1,6 @@
 //! The web chat: the first run, with no account at all.
 
-use crate::harness::{Visitor, World};
+use crate::harness::{Visitor, World, assistant_config};
 
 /// The config that ships, as it is.
 fn shipped() -> String {
@@ -58,6 +58,29 @@ async fn history_survives_a_restart() {
     assert_eq!(visitor.hello["visitor"], name, "the cookie still names the visitor");
     let history = visitor.hello["history"].to_string();
     assert!(history.contains("remember me"), "{history}");
+}
+
+/// F6: a question that is not answered yet is on the page that is opened meanwhile, also after a death.
+#[tokio::test]
+async fn unanswered_question_is_on_a_page_opened_later() {
+    let config = assistant_config("\"tg:1\"")
+        + "\n[routes.public]\nprompt = \"assistant\"\nmodel = \"main\"\n\n[channels.page]\nkind = \"web\"\n\
+           route = \"public\"\nopen = true\n";
+    let mut world = World::with(&config).await;
+    world.model.hold().await;
+    let mut visitor = Visitor::open(world.host.port, "page").await;
+    let cookie = visitor.cookie.clone().expect("a guest is named by a cookie");
+    visitor.say("one", "is anybody there?").await;
+    world.model.waiting(1).await;
+    let past = |visitor: &Visitor| visitor.hello["history"].as_array().expect("a history").clone();
+    let reloaded = past(&Visitor::open_with(world.host.port, "page", Some(&cookie)).await);
+    assert_eq!(reloaded.len(), 1, "{reloaded:?}");
+    assert_eq!(reloaded[0]["text"], "is anybody there?");
+    world.host.kill();
+    world.host.start().await;
+    let reloaded = past(&Visitor::open_with(world.host.port, "page", Some(&cookie)).await);
+    assert_eq!(reloaded.iter().filter(|turn| turn["text"] == "is anybody there?").count(), 1, "{reloaded:?}");
+    world.model.release().await;
 }
 
 /// The same message sent twice (a page that reconnects does that) is answered once.

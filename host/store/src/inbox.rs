@@ -87,6 +87,22 @@ impl Store {
         .await
     }
 
+    /// What waits in one conversation, oldest first. Looks at the newest `limit` messages that wait in the account: which
+    /// conversation a message belongs to is sealed, so there is no index to ask.
+    pub async fn waiting_in(&self, c: &Conversation, limit: u32) -> Result<Vec<StoredMessage>, StoreError> {
+        let (vault, wanted) = (self.vault().clone(), c.clone());
+        self.read_settled(move |conn| {
+            let sql =
+                format!("SELECT {COLUMNS} FROM inbox WHERE state = ?1 AND account = ?2 ORDER BY id DESC LIMIT ?3");
+            let mut found = collect(conn, &sql, params![InboxState::Pending, vault.account(&wanted.account), limit])?;
+            found.reverse();
+            let opened = found.into_iter().filter_map(|raw| or_leave_out(raw.open(&vault)).transpose());
+            let here = |stored: &StoredMessage| stored.message.as_ref().is_some_and(|m| m.conversation() == wanted);
+            opened.filter(|stored| stored.as_ref().map_or(true, here)).collect()
+        })
+        .await
+    }
+
     /// How many messages of the account wait, as of the last commit.
     pub fn backlog(&self, account: &AccountId) -> usize {
         let tag = self.vault().account(account);
