@@ -8,7 +8,7 @@ use switchhook_core::model::{Completion, LanguageModel, ModelError, ModelRequest
 use tokio::time::Instant;
 
 use crate::body;
-use crate::failure::verdict;
+use crate::failure::{Next, verdict};
 use crate::provider::Provider;
 
 /// Asks each provider in order until one answers.
@@ -31,8 +31,9 @@ impl LanguageModel for Chain {
         let body = body::of(request).map_err(|error| ModelError::Refused { reason: error.to_string() })?;
         let deadline = Instant::now() + self.total_timeout;
         let mut failures = Vec::new();
-        for provider in &self.providers {
-            match provider.ask(&body, deadline).await {
+        for (place, provider) in self.providers.iter().enumerate() {
+            let next = if place + 1 < self.providers.len() { Next::Fallback } else { Next::Nobody };
+            match provider.ask(&body, next, deadline).await {
                 Ok(completion) => return Ok(completion),
                 Err(failure) => {
                     tracing::warn!(model = %provider.name(), %failure, "the model did not answer");

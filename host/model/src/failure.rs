@@ -12,6 +12,16 @@ use crate::wire::excerpt;
 /// quicker.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
+/// The same where nobody else can be asked: a later answer is better than none.
+const MAX_PAUSE_OF_LAST: Duration = Duration::from_secs(10);
+
+/// Who is asked when a provider fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Fallback,
+    Nobody,
+}
+
 /// How a call failed, for counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,12 +114,21 @@ impl Failure {
         }
     }
 
-    /// How long to wait before the one retry; nothing when a retry would not help soon.
-    pub(crate) fn pause(&self) -> Option<Duration> {
-        match self {
-            // Jitter, so that everybody whose connection broke at once does not come back at once.
-            Self::Connect(_) => Some(Duration::from_millis(rand::random_range(50..250))),
-            _ => self.retry_after().filter(|pause| *pause <= MAX_PAUSE),
+    /// How long to wait before the one retry; nothing when a retry would not help soon. A fallback is quicker than a
+    /// retry of most failures; the last of a chain is asked again after all that may pass.
+    pub(crate) fn pause(&self, next: Next) -> Option<Duration> {
+        let longest = if next == Next::Nobody { MAX_PAUSE_OF_LAST } else { MAX_PAUSE };
+        if let Some(asked_for) = self.retry_after() {
+            return (asked_for <= longest).then_some(asked_for);
+        }
+        // Jitter, so that everybody whose connection broke at once does not come back at once.
+        match (self, next) {
+            (Self::Connect(_), _) => Some(Duration::from_millis(rand::random_range(50..250))),
+            (
+                Self::Busy { .. } | Self::Server { .. } | Self::InStream { .. } | Self::Cut | Self::Malformed(_),
+                Next::Nobody,
+            ) => Some(Duration::from_millis(rand::random_range(250..750))),
+            _ => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use switchhook_core::model::Completion;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Next};
 use crate::reading::{FirstToken, read};
 use crate::refusal;
 use crate::spec::{BuildError, ModelSpec};
@@ -78,23 +78,28 @@ impl Provider {
     }
 
     /// Asks until `deadline` or this provider's own limit, whichever comes first.
-    pub(crate) async fn ask(&self, body: &Map<String, Value>, deadline: Instant) -> Result<Completion, Failure> {
+    pub(crate) async fn ask(
+        &self,
+        body: &Map<String, Value>,
+        next: Next,
+        deadline: Instant,
+    ) -> Result<Completion, Failure> {
         let deadline = deadline.min(Instant::now() + self.total_timeout);
-        let answer = timeout_at(deadline, self.ask_in_turn(body)).await;
+        let answer = timeout_at(deadline, self.ask_in_turn(body, next)).await;
         answer.unwrap_or_else(|_| {
             self.counters.failed(Failure::TotalTime.kind());
             Err(Failure::TotalTime)
         })
     }
 
-    async fn ask_in_turn(&self, body: &Map<String, Value>) -> Result<Completion, Failure> {
+    async fn ask_in_turn(&self, body: &Map<String, Value>, next: Next) -> Result<Completion, Failure> {
         let _place = self.gate.acquire().await.expect("nobody closes the gate");
         let first_token = FirstToken { by: Instant::now() + self.timeout, limit: self.timeout };
         let failure = match self.call(body, first_token).await {
             Ok(completion) => return Ok(completion),
             Err(failure) => failure,
         };
-        match failure.pause() {
+        match failure.pause(next) {
             Some(pause) if Instant::now() + pause < first_token.by => {
                 sleep(pause).await;
                 self.call(body, first_token).await

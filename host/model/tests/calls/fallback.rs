@@ -111,6 +111,21 @@ async fn a_short_wait_is_waited_and_a_long_one_is_not() {
     assert_eq!(with_backup(busy("2"), |main| main.timeout = Duration::from_secs(1)).await, backup_answered(1));
 }
 
+/// A10: with nobody else to ask, a failure that may pass is no end yet; one that will not is.
+#[tokio::test]
+async fn the_last_of_a_chain_is_asked_again_after_a_passing_failure() {
+    let cut = Reply::Stream(vec![text("half an ans"), Step::Cut]);
+    let busy = Reply::Status(429, vec![], String::new());
+    for reply in [fails(500, "no"), fails(503, "no"), busy, cut] {
+        let server = Server::start(vec![reply, says("now")]).await;
+        assert_eq!(ask(vec![spec("main", &server, &[])]).await.unwrap().text, "now");
+        assert_eq!(server.asked(), 2);
+    }
+    let server = Server::start(vec![fails(401, "bad key"), says("now")]).await;
+    assert!(matches!(ask(vec![spec("main", &server, &[])]).await, Err(ModelError::Refused { .. })));
+    assert_eq!(server.asked(), 1);
+}
+
 #[tokio::test]
 async fn when_everybody_refuses_the_request_is_refused() {
     let first = Server::start(vec![fails(400, "too long")]).await;
