@@ -37,7 +37,7 @@ fn deliveries(entries: &[DeliveryEntry]) -> Table {
             cell(Some(&entry.chat), 24),
             word(&entry.state),
             entry.attempts.to_string(),
-            cell(entry.reason.as_deref(), 60),
+            cell(entry.reason.as_deref(), 400),
         ]);
     }
     table

@@ -50,13 +50,13 @@ fn decisions(trace: &Trace) -> String {
             step.call.clone(),
             step.digest.short().to_owned(),
             took(step.micros),
-            cell(Some(&step.result), 80),
+            cell(Some(&step.result), 400),
         ]);
     }
     for step in &trace.models {
         let tokens = format!("{} ({} tokens in, {} out)", step.result, step.input_tokens, step.output_tokens);
         let micros = step.millis.saturating_mul(1000);
-        steps.row([step.model.clone(), "model".to_owned(), "-".to_owned(), took(micros), cell(Some(&tokens), 80)]);
+        steps.row([step.model.clone(), "model".to_owned(), "-".to_owned(), took(micros), cell(Some(&tokens), 400)]);
     }
     text += &steps.or("No plugin was asked.");
     for refused in &trace.refused {
@@ -73,7 +73,7 @@ fn deliveries(entries: &[ExplainedDelivery]) -> Table {
             word(&entry.state),
             entry.attempts.to_string(),
             entry.unknowns.to_string(),
-            cell(entry.reason.as_deref(), 80),
+            cell(entry.reason.as_deref(), 400),
         ]);
     }
     table

@@ -38,7 +38,7 @@ pub(crate) fn messages(entries: &[MessageEntry]) -> Table {
             cell(content.map(|c| c.channel.as_str()), 24),
             cell(content.map(|c| c.sender.as_str()), 24),
             cell(content.and_then(|c| c.text.as_deref()), 40),
-            cell(entry.reason.as_deref(), 60),
+            cell(entry.reason.as_deref(), 400),
         ]);
     }
     table

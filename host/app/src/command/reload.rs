@@ -50,7 +50,7 @@ fn changes(changes: &[Change]) -> Table {
             change.subject.to_string(),
             cell(Some(&change.name), 32),
             word(&change.step),
-            cell(Some(&change.reason), 80),
+            cell(Some(&change.reason), 400),
         ]);
     }
     table

@@ -45,19 +45,20 @@ fn last_attempt(status: &HostStatus, now: UnixMillis) -> String {
 
 fn channels(channels: &[ChannelStatus], now: UnixMillis) -> String {
     let mut table =
-        Table::new(["CHANNEL", "KIND", "STATE", "SINCE", "LAST IN", "LAST OUT", "WAITING", "OUTGOING", "DETAIL"]);
+        Table::new(["CHANNEL", "KIND", "STATE", "FOR", "LAST IN", "LAST OUT", "WAITING", "TO SEND", "DETAIL"]);
     for channel in channels {
-        let seen = |at: Option<UnixMillis>| at.map_or_else(|| "-".to_owned(), |at| ago(at, now));
+        let length = |at: UnixMillis| span(now.since(at));
+        let seen = |at: Option<UnixMillis>| at.map_or_else(|| "-".to_owned(), length);
         table.row([
             channel.name.to_string(),
             channel.kind.clone(),
             word(&channel.status.state),
-            ago(channel.status.since, now),
+            length(channel.status.since),
             seen(channel.status.last_inbound),
             seen(channel.status.last_outbound),
             channel.waiting.to_string(),
             channel.outgoing.to_string(),
-            cell(channel.status.detail.as_deref(), 80),
+            cell(channel.status.detail.as_deref(), 400),
         ]);
     }
     table.or("There is no channel.")
