@@ -72,7 +72,7 @@ impl Store {
         self.newest(Table::Audits, "SELECT id, body FROM audits ORDER BY id DESC LIMIT ?1", limit).await
     }
 
-    async fn newest<T>(&self, table: Table, sql: &'static str, limit: u32) -> Result<Vec<T>, StoreError>
+    pub(crate) async fn newest<T>(&self, table: Table, sql: &'static str, limit: u32) -> Result<Vec<T>, StoreError>
     where
         T: DeserializeOwned + Send + 'static,
     {

@@ -42,5 +42,5 @@ pub use inbox::Accepting;
 pub use journal::*;
 pub use keys::{KeyError, KeyId, Keyring, MasterKey};
 pub use ledger::{AuditEntry, GenerationRecord};
-pub use links::{LinkProblem, LinkRecord};
+pub use links::{LinkProblem, LinkRecord, NewLink};
 pub use store::{Counters, Durability, Recovered, Store, StoreOptions};

@@ -25,6 +25,14 @@ const SURPLUS_TURNS: &str = "SELECT id FROM (SELECT id, row_number() OVER \
 const KEEP_GENERATIONS: i64 = 1_000;
 const SURPLUS_GENERATIONS: &str = "DELETE FROM generations WHERE id <= (SELECT max(id) FROM generations) - ?1";
 
+/// Attempts to link are kept for as long as somebody may ask what happened; what limits them looks back an hour.
+const KEEP_LINKS: Duration = Duration::from_secs(90 * 24 * 3600);
+const OLD_LINKS: &str = "DELETE FROM links WHERE ended_at < ?1";
+
+/// Who did what is kept for a year.
+const KEEP_AUDITS: Duration = Duration::from_secs(365 * 24 * 3600);
+const OLD_AUDITS: &str = "DELETE FROM audits WHERE at < ?1";
+
 /// What nobody has to decide about any more.
 const OVER: &[InboxState] =
     &[InboxState::Done, InboxState::Denied, InboxState::Revoked, InboxState::Expired, InboxState::Dropped];
@@ -50,7 +58,11 @@ impl Store {
         let said = self.in_slices(SURPLUS_TURNS.to_owned(), KEEP_TURNS, forget_turn).await?;
         let strangers = self.forget_strangers(cutoff(now, KEEP_CONTACTS.as_millis())).await?;
         let attempts = self.write(|batch| batch.execute(SURPLUS_GENERATIONS, [KEEP_GENERATIONS])).await?;
-        Ok(erased + forgotten + delivered + said + strangers + attempts)
+        let (links, audits) = (cutoff(now, KEEP_LINKS.as_millis()), cutoff(now, KEEP_AUDITS.as_millis()));
+        let told = self
+            .write(move |batch| Ok(batch.execute(OLD_LINKS, [links])? + batch.execute(OLD_AUDITS, [audits])?))
+            .await?;
+        Ok(erased + forgotten + delivered + said + strangers + attempts + told)
     }
 
     /// Forgets who has not written for long. What the operator said of them is kept apart, and stays.

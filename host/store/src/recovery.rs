@@ -35,7 +35,16 @@ pub(crate) fn recover(conn: &mut Connection, memory: &Memory) -> Result<Recovere
 
 /// The next id of each table. SQLite remembers the highest there ever was, so that none comes twice.
 pub(crate) fn next_ids(conn: &Connection) -> Result<HashMap<Table, AtomicI64>, StoreError> {
-    let tables = [Table::Inbox, Table::Outbox, Table::History, Table::Timers, Table::Generations, Table::Audits];
+    let tables = [
+        Table::Inbox,
+        Table::Outbox,
+        Table::History,
+        Table::Timers,
+        Table::Generations,
+        Table::Audits,
+        Table::Links,
+        Table::Devices,
+    ];
     let mut next = HashMap::new();
     for table in tables {
         let highest: Option<i64> = conn

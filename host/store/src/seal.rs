@@ -39,6 +39,8 @@ pub(crate) enum Table {
     Generations,
     Audits,
     AccountState,
+    Links,
+    Devices,
 }
 
 impl Table {
@@ -55,6 +57,8 @@ impl Table {
             Self::Generations => "generations",
             Self::Audits => "audits",
             Self::AccountState => "account_state",
+            Self::Links => "links",
+            Self::Devices => "devices",
         }
     }
     /// A cell of this table that belongs to no account.

@@ -8,6 +8,7 @@ mod failure;
 mod keys;
 mod kv;
 mod ledger;
+mod linking;
 mod messages;
 mod outcomes;
 mod purge;

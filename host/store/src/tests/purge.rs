@@ -60,8 +60,9 @@ async fn a_large_purge_goes_in_slices() {
     f.clock.advance(KEEP_BODIES + Duration::from_secs(1));
     let before = f.store.counters().ops;
     assert_eq!(f.store.purge().await.unwrap(), 1200);
-    let looks = "three slices of bodies, and one look each for keys, deliveries, turns, contacts and generations";
-    assert_eq!(f.store.counters().ops - before, 8, "{looks}");
+    let looks =
+        "three slices of bodies, and one look each for keys, deliveries, turns, contacts, generations and ledgers";
+    assert_eq!(f.store.counters().ops - before, 9, "{looks}");
 }
 
 #[tokio::test]
