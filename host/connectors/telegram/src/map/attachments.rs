@@ -9,7 +9,7 @@ use crate::types::{File, Message};
 /// as a `geo:` or `tel:` URI.
 pub(super) fn of(message: &Message) -> Vec<Attachment> {
     use AttachmentKind as Kind;
-    let photo = message.photo.iter().max_by_key(|size| size.width * size.height);
+    let photo = message.photo.iter().max_by_key(|size| size.width.saturating_mul(size.height));
     // A moving picture comes as a document, too, for clients that know no better.
     let document = message.document.as_ref().filter(|_| message.animation.is_none());
     let files = [

@@ -29,7 +29,7 @@ impl Received {
 
     /// What confirms all of it, those that could not be read included.
     pub(crate) fn next_offset(&self) -> Option<i64> {
-        self.last.map(|id| id + 1)
+        self.last.map(|id| id.saturating_add(1))
     }
 }
 
@@ -117,7 +117,7 @@ impl Mapper {
         } else {
             Content::Other { kind: service_kind(raw).to_owned(), json: raw.to_string() }
         };
-        let sent_at = UnixMillis(message.date * 1000);
+        let sent_at = at(message.date);
         let event = Event { id: message.message_id, chat: chat_of(message), sender, content, sent_at };
         Ok(self.finish(event, Some(message)))
     }
@@ -126,7 +126,7 @@ impl Mapper {
         let sender = self.sender(message)?;
         let text = mention::without_own_address(message, &self.me);
         let content = Content::Edited { message_id: message.message_id.to_string(), text };
-        let sent_at = UnixMillis(message.edit_date.unwrap_or(message.date) * 1000);
+        let sent_at = at(message.edit_date.unwrap_or(message.date));
         let event = Event { id: message.message_id, chat: chat_of(message), sender, content, sent_at };
         Ok(self.finish(event, Some(message)))
     }
@@ -145,7 +145,7 @@ impl Mapper {
         });
         let content = Content::Reaction { message_id: reaction.message_id.to_string(), emoji };
         let chat = chat_from(&reaction.chat, None);
-        let sent_at = UnixMillis(reaction.date * 1000);
+        let sent_at = at(reaction.date);
         Ok(self.finish(Event { id: reaction.message_id, chat, sender, content, sent_at }, None))
     }
 
@@ -198,6 +198,11 @@ impl Mapper {
             extra,
         }
     }
+}
+
+/// A time that Telegram gives in seconds. One that is too far away is the last there is.
+fn at(seconds: u64) -> UnixMillis {
+    UnixMillis(seconds.saturating_mul(1000))
 }
 
 fn read<T: DeserializeOwned>(body: &Value) -> Result<T, serde_json::Error> {
