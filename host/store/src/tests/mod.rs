@@ -2,7 +2,6 @@
 
 mod account;
 mod contacts;
-mod crash;
 mod deliveries;
 mod failure;
 mod keys;
