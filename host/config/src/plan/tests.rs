@@ -1,3 +1,5 @@
+mod any_two;
+
 use proptest::prelude::*;
 use switchhook_core::id::Digest;
 
