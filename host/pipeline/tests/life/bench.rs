@@ -22,7 +22,7 @@ use switchhook_core::split::TextLimit;
 use switchhook_core::time::{Clock, SystemClock, UnixMillis};
 use switchhook_pipeline::wiring::*;
 use switchhook_pipeline::{Carriers, Pipeline, PipelineParts};
-use switchhook_store::{Durability, InboxState, Keyring, MasterKey, Store, StoreOptions, StoredMessage};
+use switchhook_store::{DeliveryState, Durability, InboxState, Keyring, MasterKey, Store, StoreOptions, StoredMessage};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -298,6 +298,16 @@ impl Bench {
             (texts.len() >= count).then_some(texts)
         })
         .await
+    }
+
+    /// Waits until nothing waits to go out.
+    pub(crate) async fn delivered(&self) {
+        until("everything has left", async || {
+            let open = [DeliveryState::Ready, DeliveryState::Armed, DeliveryState::Unknown];
+            let open = self.store.list_deliveries(&open, 1).await.expect("it can be read");
+            open.is_empty().then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn asked(&self, count: usize) -> Vec<String> {

@@ -6,3 +6,4 @@ mod busy;
 mod deciding;
 mod delivering;
 mod ending;
+mod order;
