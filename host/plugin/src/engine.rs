@@ -10,8 +10,8 @@ use crate::options::{Allocation, HostOptions};
 use crate::report::{Allocator, EngineReport, PagemapScan};
 use crate::swap::SwapFiles;
 
-/// Slots for each core, and the most of them: beyond that, calls only wait for a core.
-const SLOTS_PER_CORE: u32 = 16;
+/// Slots for each worker, of which there is one a core, and the most of them: beyond that, calls only wait for a core.
+const SLOTS_PER_WORKER: u32 = 16;
 const MAX_SLOTS: u32 = 64;
 /// Below this a pool can't hold what one interpreted plugin needs (three memories) and leave room for others.
 const MIN_SLOTS: u32 = 8;
@@ -50,8 +50,7 @@ pub(crate) fn config() -> Config {
 
 /// Starts the engine with as many slots as fit.
 pub(crate) fn build(options: &HostOptions, workers: usize) -> Result<Built, EngineError> {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get()) as u32;
-    let wanted = (SLOTS_PER_CORE * cores).min(MAX_SLOTS);
+    let wanted = SLOTS_PER_WORKER.saturating_mul(workers as u32).min(MAX_SLOTS);
     let scan = pagemap_scan(&options.swap);
     let fitted = match options.allocation {
         Allocation::AsItFits => {

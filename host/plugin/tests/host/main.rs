@@ -11,4 +11,5 @@ mod isolation;
 mod kit;
 mod leaks;
 mod loading;
+mod pairs;
 mod reproducible;
