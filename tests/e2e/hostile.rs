@@ -15,16 +15,26 @@ const ON_POLICY: &str = "policies = [\"allowlist\", \"hostile\"]\nprompt = \"ass
 /// What a person is told where the config wants an apology.
 const APOLOGY: &str = "Sorry, something went wrong";
 
+/// A deadline that an attack is to run into, and that no innocent call does, however busy the machine is.
+const SOON: &str = "1s";
+/// One that nothing runs into: what is to end an attack is another limit.
+const LATE: &str = "30s";
+
 /// A channel whose route has hostile plugins where `attacked` names them, and one that has nothing to do with it.
-fn config(attacked: &str) -> String {
+fn config(attacked: &str, deadline: &str) -> String {
     format!(
         r#"
 [plugins.hostile]
 source = "hostile.wasm"
-limits = {{ deadline = "300ms" }}
+limits = {{ deadline = "{deadline}" }}
+
+[plugins.allowlist]
+source = "builtin:allowlist"
+limits = {{ deadline = "{LATE}" }}
 
 [plugins.assistant]
 source = "builtin:assistant"
+limits = {{ deadline = "{LATE}" }}
 settings = {{ system = "You are helpful.", history = 0 }}
 
 [models.main]
@@ -67,10 +77,10 @@ struct Siege {
 }
 
 impl Siege {
-    async fn start(component: &[u8], attacked: &str) -> Self {
+    async fn start(component: &[u8], attacked: &str, deadline: &str) -> Self {
         let mut world = World::empty();
         std::fs::write(world.path("hostile.wasm"), component).expect("the plugin");
-        world.write_config(&config(attacked));
+        world.write_config(&config(attacked, deadline));
         world.host.start().await;
         world.telegram.polled(4242).await;
         world.telegram.polled(4343).await;
@@ -125,22 +135,25 @@ impl Siege {
         }
     }
 
-    /// Memory of the host in KiB, shared pages divided by who shares them.
+    /// Memory of the host in KiB that nobody shares: what it has of the program's file depends on who else runs it.
     #[cfg(target_os = "linux")]
     fn memory(&self) -> u64 {
         let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.world.host.id())).expect("/proc");
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).expect("it has a Pss");
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:")).expect("it has some");
         line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
     }
 }
 
-/// Each attack on a policy, and the code of the failure it ends in.
-const ATTACKS: [(&str, &str); 16] = [
+/// Each attack on a policy that has no end of its own.
+const ENDLESS: [(&str, &str); 5] = [
     ("loop", "deadline"),
     ("hold-future", "deadline"),
     ("wasi-calls", "deadline"),
     ("logs", "deadline"),
     ("print", "deadline"),
+];
+/// Each that another limit ends, and the code of the failure it ends in.
+const GREEDY: [(&str, &str); 11] = [
     ("memory", "memory"),
     ("trap", "trap"),
     ("stack", "trap"),
@@ -158,12 +171,22 @@ const ATTACKS: [(&str, &str); 16] = [
 /// answered; and what the attack took is given back.
 #[tokio::test]
 async fn hostile_policy_costs_its_own_message_only() {
-    let mut siege = Siege::start(&components::rust("policy"), ON_POLICY).await;
+    each_costs_its_own_message(&GREEDY, LATE).await;
+}
+
+/// F4: the same where only the clock ends it.
+#[tokio::test]
+async fn endless_policy_costs_its_own_message_only() {
+    each_costs_its_own_message(&ENDLESS, SOON).await;
+}
+
+async fn each_costs_its_own_message(attacks: &[(&str, &str)], deadline: &str) {
+    let mut siege = Siege::start(&components::rust("policy"), ON_POLICY, deadline).await;
     #[cfg(target_os = "linux")]
     let mut before = 0;
     // Twice: what the first round fills for good (the pool's resident pages, caches) is no leak, what grows again is one.
     for round in 0..2 {
-        for (attack, code) in ATTACKS {
+        for (attack, code) in attacks {
             siege.attack(attack).await;
             let reason = siege.parked(attack).await;
             assert!(reason.contains(&format!("plugin `hostile` failed ({code})")), "{attack}: {reason}");
@@ -182,7 +205,7 @@ async fn hostile_policy_costs_its_own_message_only() {
 /// F4: a route that names itself, or one that there is none of, leads nowhere.
 #[tokio::test]
 async fn policy_that_routes_in_circles_parks_its_message() {
-    let mut siege = Siege::start(&components::rust("policy"), ON_POLICY).await;
+    let mut siege = Siege::start(&components::rust("policy"), ON_POLICY, LATE).await;
     siege.attack("route").await;
     assert!(siege.parked("route").await.contains("circle"));
     siege.goes_on("route").await;
@@ -195,7 +218,7 @@ async fn policy_that_routes_in_circles_parks_its_message() {
 /// F4: no compiler emits it, so it is written in text: a table that grows for ever.
 #[tokio::test]
 async fn policy_that_grows_its_table_parks_its_message() {
-    let mut siege = Siege::start(&components::text("table"), ON_POLICY).await;
+    let mut siege = Siege::start(&components::text("table"), ON_POLICY, LATE).await;
     // Short enough for one message of Telegram, long enough for the plugin.
     let long = "long".repeat(1_000);
     siege.attack(&long).await;
@@ -210,7 +233,7 @@ async fn policy_that_grows_its_table_parks_its_message() {
 async fn hostile_reply_does_what_the_config_says() {
     let route = "policies = [\"allowlist\"]\nreplies = [\"hostile\"]\nprompt = \"assistant\"";
     let attacks = ["loop", "memory", "trap", "stack", "list", "sends", "string", "hold-future"];
-    let mut siege = Siege::start(&components::rust("reply"), route).await;
+    let mut siege = Siege::start(&components::rust("reply"), route, SOON).await;
     for attack in attacks {
         siege.attack(attack).await;
         assert_eq!(siege.told().await, format!("echo: {attack}"), "skipped: the model answers");
@@ -240,7 +263,8 @@ async fn hostile_reply_does_what_the_config_says() {
 /// F4: a prompt that fails is apologised for; asking the model for ever counts as failing.
 #[tokio::test]
 async fn hostile_prompt_is_apologised_for() {
-    let mut siege = Siege::start(&components::rust("prompt"), "policies = [\"allowlist\"]\nprompt = \"hostile\"").await;
+    let route = "policies = [\"allowlist\"]\nprompt = \"hostile\"";
+    let mut siege = Siege::start(&components::rust("prompt"), route, SOON).await;
     for attack in ["loop", "memory", "trap", "stack", "list", "string", "read-loop", "read-trap", "rounds"] {
         siege.attack(attack).await;
         let told = siege.told().await;
@@ -255,7 +279,7 @@ async fn hostile_prompt_is_apologised_for() {
 async fn lying_plugin_changes_nothing() {
     let honest = components::rust("policy");
     let route = ON_POLICY;
-    let mut siege = Siege::start(&honest, route).await;
+    let mut siege = Siege::start(&honest, route, SOON).await;
     let generation = siege.world.host.generation().await;
     let mark = b"lie:none--------";
     let at = honest.windows(mark.len()).position(|window| window == mark).expect("it is marked");
@@ -272,7 +296,7 @@ async fn lying_plugin_changes_nothing() {
     let before = siege.world.host.attempts().await;
     std::fs::write(siege.world.path("hostile.wasm"), &honest).expect("the plugin");
     siege.world.host.attempted(before, "unchanged").await;
-    let with = |from: &str, to: &str| config(route).replace(from, to);
+    let with = |from: &str, to: &str| config(route, SOON).replace(from, to);
     let settings = |what: &str| format!("source = \"hostile.wasm\"\nsettings = {{ do = \"{what}\" }}");
     for (edit, expect) in [
         (with("source = \"hostile.wasm\"", &settings("panic")), "these settings hurt"),

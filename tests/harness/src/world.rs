@@ -91,18 +91,22 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it has an address").port()
 }
 
-/// Policy, commands, assistant and model on one Telegram bot.
+/// Policy, commands, assistant and model on one Telegram bot. Their deadlines are long: on a busy machine a call may wait
+/// for a core longer than the default for a policy, and what a deadline does has cases of its own.
 pub fn assistant_config(allow_from: &str) -> String {
     format!(
         r#"
 [plugins.allowlist]
 source = "builtin:allowlist"
+limits = {{ deadline = "20s" }}
 
 [plugins.commands]
 source = "builtin:commands"
+limits = {{ deadline = "20s" }}
 
 [plugins.assistant]
 source = "builtin:assistant"
+limits = {{ deadline = "20s" }}
 settings = {{ system = "You are helpful.", history = 4 }}
 
 [models.main]
