@@ -191,6 +191,21 @@ impl Host {
         answer.json().await.expect("the API speaks JSON")
     }
 
+    /// Puts everything that was parked or given up back to work, as an operator would, and says how much that was.
+    pub async fn replay_dead(&self) -> usize {
+        let dead = self.get("dead").await;
+        let messages = dead["messages"].as_array().into_iter().flatten().map(|entry| &entry["id"]);
+        let deliveries = dead["deliveries"].as_array().into_iter().flatten().map(|entry| &entry["id"]);
+        let mut count = 0;
+        for id in messages.chain(deliveries) {
+            let id = id.as_str().expect("an entry has an id");
+            let url = format!("http://127.0.0.1:{}/api/v1/dead/{id}/replay", self.port);
+            let answer = self.client.post(url).bearer_auth(self.token()).send().await.expect("the API answers");
+            count += usize::from(answer.status().is_success());
+        }
+        count
+    }
+
     pub async fn status(&self) -> Value {
         self.get("status").await
     }
@@ -242,7 +257,10 @@ fn instrumented() -> &'static Path {
         let package = root.join("tests/instrumented");
         std::fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).expect("the lock file is copied");
         let beside = programs();
-        let built = Command::new(env!("CARGO"))
+        // Within the repository: rustup finds the toolchain by the folder, also where no cargo started this program.
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo)
+            .current_dir(root)
             .args(["build", "--quiet", "--offline", "--manifest-path"])
             .arg(package.join("Cargo.toml"))
             .arg("--target-dir")

@@ -19,15 +19,13 @@ pub(crate) struct Ledger {
     read: u64,
     /// The number of every message that came into a chat with this text.
     copies: HashMap<Line, Vec<i64>>,
-    /// How often each chat got what no model says: the apology for one that did not answer.
-    apologies: HashMap<i64, usize>,
     /// Messages altogether.
     pub(crate) count: usize,
 }
 
 impl Ledger {
     pub(crate) fn open(path: PathBuf) -> Self {
-        Self { path, read: 0, copies: HashMap::new(), apologies: HashMap::new(), count: 0 }
+        Self { path, read: 0, copies: HashMap::new(), count: 0 }
     }
 
     /// Reads what was added since.
@@ -49,16 +47,9 @@ impl Ledger {
         if let (true, Some(chat), Some(text), Some(id)) =
             (sent, entry["chat"].as_i64(), entry["text"].as_str(), entry["message_id"].as_i64())
         {
-            if !text.starts_with(ECHO) {
-                *self.apologies.entry(chat).or_insert(0) += 1;
-            }
             self.copies.entry((chat, text.to_owned())).or_default().push(id);
             self.count += 1;
         }
-    }
-
-    pub(crate) fn apologies(&self, chat: i64) -> usize {
-        self.apologies.get(&chat).copied().unwrap_or_default()
     }
 
     pub(crate) fn copies(&self, line: &Line) -> &[i64] {

@@ -48,10 +48,8 @@ struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Said {
     pub(crate) count: usize,
-    /// Without any answer.
+    /// Without the answer of the model.
     pub(crate) unanswered: usize,
-    /// Answered with the apology for a model that could not be reached.
-    pub(crate) apologies: usize,
     /// Answers too many.
     pub(crate) doubled: usize,
 }
@@ -70,19 +68,9 @@ impl Page {
             let shown = seen.answers.get(&answer).map_or(0, HashSet::len);
             shown.max(seen.past.get(&answer).copied().unwrap_or_default())
         };
-        let missing = (0..seen.said).filter(|n| copies(*n) == 0).count();
-        let apologies = seen.apologies().min(missing);
+        let unanswered = (0..seen.said).filter(|n| copies(*n) == 0).count();
         let doubled = (0..seen.said).map(|n| copies(n).saturating_sub(1)).sum();
-        Said { count: seen.said, unanswered: missing - apologies, apologies, doubled }
-    }
-}
-
-impl Seen {
-    fn apologies(&self) -> usize {
-        let shown: usize =
-            self.answers.iter().filter(|(text, _)| !text.starts_with(ECHO)).map(|(_, ids)| ids.len()).sum();
-        let past: usize = self.past.iter().filter(|(text, _)| !text.starts_with(ECHO)).map(|(_, count)| count).sum();
-        shown.max(past)
+        Said { count: seen.said, unanswered, doubled }
     }
 }
 

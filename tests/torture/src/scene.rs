@@ -1,6 +1,5 @@
 //! One phase's world: the host under load, and the verdict at its end.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use harness::{Host, World, assistant_config};
@@ -45,7 +44,7 @@ impl Scene {
 
     /// A world that was prepared, with these lines more in `[host]`.
     pub(crate) async fn open_in(mut world: World, host_lines: &str, chance: &mut StdRng) -> Self {
-        world.write_config(&format!("{host_lines}{}{PAGE}", assistant_config(&people())));
+        world.write_config(&config(host_lines));
         world.host.start().await;
         world.telegram.polled(4242).await;
         let load = Load::start(world.telegram.clone(), world.host.port, chance);
@@ -104,8 +103,8 @@ impl Scene {
     pub(crate) async fn close(self) -> Counts {
         let Self { mut world, kills, load, mut ledger } = self;
         let written = load.stop().await;
-        settle(&world, &written, &mut ledger).await;
-        let (lost, apologies) = unanswered(&written, &ledger);
+        let replayed = settle(&world, &written, &mut ledger).await;
+        let lost = unanswered(&written, &ledger);
         let doubled: Vec<_> = written
             .telegram
             .iter()
@@ -120,7 +119,7 @@ impl Scene {
             keep(&world);
         }
         world.host.kill();
-        Counts { kills, accepted, lost, recorded, unrecorded: unrecorded + said.doubled, apologies }
+        Counts { kills, accepted, lost, recorded, unrecorded: unrecorded + said.doubled, replayed }
     }
 }
 
@@ -129,37 +128,40 @@ fn answer((person, text): &Line) -> Line {
     (*person, format!("{ECHO}{text}"))
 }
 
-/// How many messages have no answer, and how many have the apology for one.
-fn unanswered(written: &Written, ledger: &Ledger) -> (usize, usize) {
-    let mut missing: HashMap<i64, usize> = HashMap::new();
-    for line in written.telegram.iter().filter(|line| ledger.copies(&answer(line)).is_empty()) {
-        *missing.entry(line.0).or_insert(0) += 1;
-    }
-    let said = written.said();
-    let mut sum = (said.unanswered, said.apologies);
-    for (chat, count) in missing {
-        let apologies = ledger.apologies(chat).min(count);
-        sum = (sum.0 + count - apologies, sum.1 + apologies);
-    }
-    sum
+/// The assistant and the web chat. What fails is parked: an apology would be an answer to a message that has none.
+fn config(host_lines: &str) -> String {
+    let plugin = "source = \"builtin:assistant\"\n";
+    let assistant = assistant_config(&people()).replace(plugin, &format!("{plugin}on_failure = \"hold\"\n"));
+    format!("{host_lines}{assistant}{PAGE}")
 }
 
-/// Until every message is answered and the host has nothing left to do, or nothing has moved for too long.
-async fn settle(world: &World, written: &Written, ledger: &mut Ledger) {
+/// How many messages have no answer.
+fn unanswered(written: &Written, ledger: &Ledger) -> usize {
+    let telegram = written.telegram.iter().filter(|line| ledger.copies(&answer(line)).is_empty()).count();
+    telegram + written.said().unanswered
+}
+
+/// Until every message is answered and the host has nothing left to do, or nothing has moved for too long. What was
+/// parked is put back to work, and counted.
+async fn settle(world: &World, written: &Written, ledger: &mut Ledger) -> usize {
     let mut moved = Instant::now();
     let mut before = usize::MAX;
+    let mut replayed = 0;
     while moved.elapsed() < PATIENCE {
+        replayed += world.host.replay_dead().await;
         ledger.catch_up();
-        let (open, _) = unanswered(written, ledger);
+        let open = unanswered(written, ledger);
         if open == 0 && idle(world).await {
             // What came while the host was asked counts, too.
-            return ledger.catch_up();
+            ledger.catch_up();
+            break;
         }
         if open != before {
             (before, moved) = (open, Instant::now());
         }
         tokio::time::sleep(LOOK).await;
     }
+    replayed
 }
 
 async fn idle(world: &World) -> bool {

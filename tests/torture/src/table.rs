@@ -11,8 +11,8 @@ pub(crate) struct Counts {
     pub(crate) lost: usize,
     pub(crate) recorded: usize,
     pub(crate) unrecorded: usize,
-    /// Of the accepted: answered with the apology for a model that could not be reached.
-    pub(crate) apologies: usize,
+    /// What failed meanwhile and was put back to work as an operator would: on record, and answered in the end.
+    pub(crate) replayed: usize,
 }
 
 impl AddAssign<&Counts> for Counts {
@@ -22,7 +22,7 @@ impl AddAssign<&Counts> for Counts {
         self.lost += more.lost;
         self.recorded += more.recorded;
         self.unrecorded += more.unrecorded;
-        self.apologies += more.apologies;
+        self.replayed += more.replayed;
     }
 }
 
@@ -70,11 +70,11 @@ impl Table {
 }
 
 fn line(f: &mut fmt::Formatter<'_>, phase: &str, counts: &Counts) -> fmt::Result {
-    let Counts { kills, accepted, lost, recorded, unrecorded, apologies } = counts;
+    let Counts { kills, accepted, lost, recorded, unrecorded, replayed } = counts;
     write!(f, "{phase:<12} | {kills:>5} | {accepted:>8} | {lost:>4} | {recorded:>20} | {unrecorded:>15}")?;
-    match apologies {
+    match replayed {
         0 => Ok(()),
-        _ => write!(f, " ({apologies} answered with the apology for a model out of reach)"),
+        _ => write!(f, " ({replayed} parked and replayed)"),
     }
 }
 

@@ -14,7 +14,7 @@ const SWEEPS: u32 = 2;
 /// The edge is passed with every message, so that many of them take a second or two.
 const PASSAGES: std::ops::RangeInclusive<u32> = 1..=40;
 /// A host that did not come to the edge in so long never will.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 pub(crate) async fn sweeps(mut budget: Budget) -> Outcome {
     // Before the load: building it may take minutes.
