@@ -1,6 +1,6 @@
 //! Checking what a plugin says of itself before anybody relies on it.
 
-use switchhook_core::catalogue::{Capability, Description, HookKind};
+use switchhook_core::catalogue::{Capability, Description, HookKind, SettingsProblem};
 use switchhook_core::id::{Digest, GroupName, MAX_NAME};
 
 use crate::contract::Described;
@@ -10,6 +10,9 @@ const MAX_SUMMARY: usize = 500;
 const MAX_SCHEMA: usize = 256 * 1024;
 /// The most groups a plugin may ask for.
 const MAX_GROUPS: usize = 64;
+/// How many problems with its settings are told, and how many characters of each: what a person reads.
+const MAX_PROBLEMS: usize = 16;
+const MAX_PROBLEM: usize = 300;
 
 /// Makes a description of it; the error says what is wrong.
 pub(crate) fn check(
@@ -43,6 +46,14 @@ pub(crate) fn check(
         content: described.content.into_iter().collect(),
         capabilities: described.capabilities.into_iter().collect(),
     })
+}
+
+/// What a plugin has against its settings, made fit for a person and a log.
+pub(crate) fn problems(problems: Vec<SettingsProblem>) -> Vec<SettingsProblem> {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let short = |text: String| text.chars().map(plain).take(MAX_PROBLEM).collect();
+    let first = problems.into_iter().take(MAX_PROBLEMS);
+    first.map(|problem| SettingsProblem { path: short(problem.path), message: short(problem.message) }).collect()
 }
 
 fn line(what: &str, text: &str, most: usize) -> Result<(), String> {
@@ -95,6 +106,14 @@ mod tests {
             check_it(Described { settings_schema: r#"{"type":"object"}"#.into(), ..described() }).unwrap();
         assert_eq!(description.name, "sample");
         assert_eq!(description.settings_schema.unwrap()["type"], "object");
+    }
+
+    #[test]
+    fn problems_are_cut_to_what_a_person_reads() {
+        let long = SettingsProblem { path: "/a".into(), message: "no\n".repeat(1_000) };
+        let told = problems(vec![long; 1_000]);
+        assert_eq!(told.len(), MAX_PROBLEMS);
+        assert!(told[0].path == "/a" && told[0].message.len() <= MAX_PROBLEM && !told[0].message.contains('\n'));
     }
 
     /// F3

@@ -202,7 +202,7 @@ impl PluginHost {
         settings: &Arc<str>,
         limits: &Limits,
     ) -> Result<Vec<SettingsProblem>, HookFailure> {
-        self.proved(&loaded.plugin, limits, |about| about.configure(Arc::clone(settings)))
+        self.proved(&loaded.plugin, limits, |about| about.configure(Arc::clone(settings))).map(describe::problems)
     }
 
     /// Runs a function of `about` in an instance that is thrown away.

@@ -15,6 +15,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::breach::{Bounds, Breach, explain};
 use crate::contract::{Bound, Invocation};
+use crate::describe;
 use crate::engine::{self, MAX_MEMORIES};
 use crate::error::EngineError;
 use crate::options::HostOptions;
@@ -162,7 +163,7 @@ async fn enter<R>(job: Job<R>, store: &mut Store<State>) -> wasmtime::Result<R> 
     if let Some(settings) = job.settings {
         let problems = bound.about.configure(settings)(store, &instance).await?;
         if !problems.is_empty() {
-            return Err(Breach::Settings(list(&problems)).into());
+            return Err(Breach::Settings(list(&describe::problems(problems))).into());
         }
     }
     if let Some(call) = job.call {
