@@ -33,5 +33,9 @@ bench *arguments:
 
 # Kill and starve the host, and count what was lost (`torture --minutes 60` for a night)
 torture *arguments:
-    cargo build -p switchhook -p switchhook-fake-telegram -p switchhook-fake-model -p switchhook-torture
+    cargo build --workspace
     "$CARGO_TARGET_DIR/debug/torture" {{ arguments }}
+
+# Fuzz what comes from outside: one target or all, so many seconds each (needs the nightly toolchain)
+fuzz target="all" seconds="60":
+    tests/fuzz/run {{ target }} {{ seconds }}

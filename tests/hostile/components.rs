@@ -41,15 +41,20 @@ pub(crate) fn rust(name: &str) -> Vec<u8> {
     read(&target().join(format!("wasm32-wasip2/release/examples/{name}.wasm")))
 }
 
-/// A plugin of `wat`.
+/// A policy of `wat`.
 pub(crate) fn text(name: &str) -> Vec<u8> {
+    woven(name, "policy")
+}
+
+/// A plugin of `wat` with this hook.
+pub(crate) fn woven(name: &str, hook: &str) -> Vec<u8> {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| build(&["--package", "weave"]));
     // A name of its own: tests of one program run side by side.
     let out = target().join(format!("{name}-{}-{:?}.wasm", std::process::id(), std::thread::current().id()));
     let status = Command::new(target().join("release/weave"))
         .arg(folder().join("../../wit/v0.1"))
-        .arg("policy-plugin")
+        .arg(format!("{hook}-plugin"))
         .args([&folder().join(format!("wat/{name}.wat")), &out])
         .status()
         .expect("weave starts");

@@ -26,5 +26,8 @@ pub use watch::{WatchError, WatchOptions, Watcher};
 
 #[cfg(test)]
 mod examples;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "a fuzzer needs a part of it"))]
 mod fakes;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;

@@ -9,6 +9,8 @@ mod contract;
 mod describe;
 mod engine;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod hook;
 mod host;
 mod log;

@@ -146,7 +146,7 @@ pub(crate) struct NewRow {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Body<M> {
+pub(crate) struct Body<M> {
     message: M,
     unresolved: Option<String>,
 }

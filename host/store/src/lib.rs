@@ -11,6 +11,8 @@ mod devices;
 mod error;
 pub mod failpoint;
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod history;
 mod inbox;
 mod journal;

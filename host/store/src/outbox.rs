@@ -76,7 +76,7 @@ impl Store {
 
 /// What is known of a delivery once its action is erased.
 #[derive(Serialize, Deserialize)]
-struct Head {
+pub(crate) struct Head {
     channel: ChannelName,
     account: AccountId,
     chat: String,

@@ -9,6 +9,8 @@ mod api;
 mod connector;
 mod deliver;
 mod download;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod kind;
 mod map;
 mod markup;

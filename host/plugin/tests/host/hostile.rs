@@ -106,6 +106,19 @@ fn configure_that_attacks_is_refused() {
     }
 }
 
+/// What the fuzzers and their seeds lift from is what its text says. `SWITCHHOOK_WRITE_MIRRORS=1` makes it so.
+#[test]
+fn mirrors_are_woven_from_their_text() {
+    for hook in ["policy", "reply", "prompt"] {
+        let woven = components::woven("mirror", hook);
+        let seed = format!("{}/../../tests/fuzz/seeds/component/mirror-{hook}.wasm", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("SWITCHHOOK_WRITE_MIRRORS").is_some() {
+            std::fs::write(&seed, &woven).unwrap();
+        }
+        assert!(std::fs::read(&seed).unwrap() == woven, "{seed} is of another text");
+    }
+}
+
 /// F4: two plugins that never give back what they have leave slots for a third.
 #[tokio::test(flavor = "multi_thread")]
 async fn several_spinning_plugins_starve_nobody() {

@@ -3,7 +3,7 @@
 //!
 //! Start with [`AccountStore`]; `record` has what is written, `rows` the SQL.
 
-mod record;
+pub(crate) mod record;
 mod rows;
 mod store;
 

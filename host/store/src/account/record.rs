@@ -135,7 +135,7 @@ pub(super) fn name_tag(vault: &Vault, account: &AccountId, space: &str, name: &s
 }
 
 /// Scope and name go in with the value, since only their HMACs lie outside.
-fn pack(key: StateKey<'_>, value: &[u8]) -> Vec<u8> {
+pub(crate) fn pack(key: StateKey<'_>, value: &[u8]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(8 + key.scope.len() + key.name.len() + value.len());
     for part in [key.scope, key.name] {
         packed.extend((part.len() as u32).to_be_bytes());
@@ -145,14 +145,14 @@ fn pack(key: StateKey<'_>, value: &[u8]) -> Vec<u8> {
     packed
 }
 
-pub(super) struct Unpacked {
-    pub(super) scope: String,
-    pub(super) name: String,
-    pub(super) value: Vec<u8>,
+pub(crate) struct Unpacked {
+    pub(crate) scope: String,
+    pub(crate) name: String,
+    pub(crate) value: Vec<u8>,
 }
 
 /// None means that it was not packed here; a sealed value always was.
-pub(super) fn unpack(packed: &[u8]) -> Option<Unpacked> {
+pub(crate) fn unpack(packed: &[u8]) -> Option<Unpacked> {
     let (scope, rest) = part(packed)?;
     let (name, value) = part(rest)?;
     Some(Unpacked { scope, name, value: value.to_vec() })
