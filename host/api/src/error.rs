@@ -4,7 +4,9 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use switchhook_core::code::ErrorCode;
 use switchhook_core::origin::Foreign;
+use switchhook_runtime::link::LinkRefusal;
 use switchhook_store::StoreError;
 
 use crate::dto::{ErrorBody, ErrorDetail};
@@ -27,6 +29,9 @@ pub(crate) enum ApiError {
     Conflict(String),
     #[error("{what}; try again in {retry_after} s")]
     TooMany { what: &'static str, retry_after: u32 },
+    /// Something about a device, with its own stable code. `retry_after` is in seconds.
+    #[error("{message}")]
+    Device { code: ErrorCode, message: String, retry_after: Option<u32> },
     #[error("{0}")]
     Unavailable(String),
     /// The host's own fault. The cause is in the log.
@@ -44,6 +49,7 @@ impl ApiError {
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Device { code, .. } => device_status(*code),
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -59,6 +65,7 @@ impl ApiError {
             Self::Method { .. } => "method_not_allowed",
             Self::Conflict(_) => "conflict",
             Self::TooMany { .. } => "too_many",
+            Self::Device { code, .. } => code.as_str(),
             Self::Unavailable(_) => "unavailable",
             Self::Internal => "internal",
         }
@@ -74,12 +81,56 @@ impl IntoResponse for ApiError {
             Self::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::TooMany { retry_after, .. } => {
+            Self::TooMany { retry_after, .. } | Self::Device { retry_after: Some(retry_after), .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
             }
             _ => {}
         }
         response
+    }
+}
+
+/// C8: what the caller can change is 4xx, trouble upstream 502 or 503.
+fn device_status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::QrExpired
+        | ErrorCode::PairingCodeExpired
+        | ErrorCode::InvalidRecipient
+        | ErrorCode::MessageTooLarge => StatusCode::BAD_REQUEST,
+        ErrorCode::DeviceAlreadyLinked
+        | ErrorCode::DeviceDisconnected
+        | ErrorCode::DeviceBanned
+        | ErrorCode::SessionInvalid
+        | ErrorCode::LinkingCancelled => StatusCode::CONFLICT,
+        ErrorCode::AuthenticationFailed => StatusCode::BAD_GATEWAY,
+        ErrorCode::ConnectionTimeout | ErrorCode::ConnectionClosed => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl From<LinkRefusal> for ApiError {
+    fn from(refusal: LinkRefusal) -> Self {
+        let message = refusal.to_string();
+        if let Some(code) = refusal.code() {
+            let retry_after = match refusal {
+                LinkRefusal::TooMany { retry_after } => {
+                    Some(retry_after.as_secs().max(1).try_into().unwrap_or(u32::MAX))
+                }
+                _ => None,
+            };
+            return Self::Device { code, message, retry_after };
+        }
+        match refusal {
+            LinkRefusal::NoChannel(_) | LinkRefusal::NoAttempt(_) | LinkRefusal::NotUnderWay(_) | LinkRefusal::NoQr => {
+                Self::NotFound(message)
+            }
+            LinkRefusal::NotLinkable(_)
+            | LinkRefusal::BadNumber(_)
+            | LinkRefusal::NoNumber(_)
+            | LinkRefusal::OtherNumber(_) => Self::BadRequest(message),
+            LinkRefusal::Store(error) => error.into(),
+            _ => Self::Conflict(message),
+        }
     }
 }
 

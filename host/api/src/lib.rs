@@ -3,11 +3,13 @@
 //! Start with [`router`]. What it answers is decided in the runtime; here is only who may ask, and in which form.
 #![forbid(unsafe_code)]
 
+mod caller;
 pub mod dto;
 mod error;
 mod events;
 mod guard;
 mod probes;
+mod qr;
 mod routes;
 mod token;
 

@@ -27,5 +27,7 @@ pub(crate) fn serve(
     router: Router,
     stop: CancellationToken,
 ) -> impl Future<Output = std::io::Result<()>> {
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future()
+    // The audit says from where something was asked.
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).into_future()
 }

@@ -132,6 +132,7 @@ impl Host {
         for (account, (_, channel)) in &before {
             if new.get(account).is_none_or(|(_, now)| now.identity != channel.identity) {
                 self.0.channels.stop(account).await;
+                self.0.links.leave(account).await;
             }
         }
         self.park_leavers(old.as_deref(), &config).await;

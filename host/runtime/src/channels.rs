@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::BuildFailure;
+use crate::link::Registry;
 use crate::supervisor::supervise;
 
 /// How long a connector may take to stop before it is cut off.
@@ -38,13 +39,39 @@ struct Running {
     tasks: Vec<JoinHandle<()>>,
 }
 
+impl Running {
+    fn seat(&self, account: &AccountId) -> Seat {
+        Seat {
+            channel: self.name.clone(),
+            account: account.clone(),
+            connector: self.connector.clone(),
+            status: self.status.clone(),
+        }
+    }
+}
+
+/// The channel was changed or removed meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Replaced;
+
+/// A running channel, for whoever does something to its device. It may be replaced meanwhile.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    pub(crate) channel: ChannelName,
+    pub(crate) account: AccountId,
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) status: StatusReporter,
+}
+
 /// All running connectors.
-#[derive(Default)]
-pub(crate) struct Channels(Mutex<HashMap<AccountId, Running>>);
+pub(crate) struct Channels {
+    running: Mutex<HashMap<AccountId, Running>>,
+    registry: Arc<Registry>,
+}
 
 impl Carriers for Channels {
     fn connector(&self, account: &AccountId) -> Option<Arc<dyn Connector>> {
-        self.0.lock().get(account).map(|running| running.connector.clone())
+        self.running.lock().get(account).map(|running| running.connector.clone())
     }
 }
 
@@ -61,45 +88,81 @@ pub(crate) fn prepare(kinds: &Kinds, name: &ChannelName, channel: &ChannelConfig
 }
 
 impl Channels {
+    pub(crate) fn new(registry: Arc<Registry>) -> Self {
+        Self { running: Mutex::default(), registry }
+    }
+
     /// What running connectors can carry, for the wiring.
     pub(crate) fn abilities(&self) -> HashMap<AccountId, (Abilities, &'static str)> {
-        let running = self.0.lock();
+        let running = self.running.lock();
         running.iter().map(|(a, r)| (a.clone(), (r.connector.abilities(), r.id_prefix))).collect()
     }
 
     pub(crate) fn status(&self, account: &AccountId) -> Option<Status> {
-        self.0.lock().get(account).map(|running| running.status.get())
+        self.running.lock().get(account).map(|running| running.status.get())
     }
 
     /// Makes a connector known, so that deliveries find it. It does not run yet.
     pub(crate) fn enlist(&self, prepared: Prepared, clock: &Arc<dyn Clock>) {
         let Prepared { name, account, connector, id_prefix } = prepared;
-        let running = Running {
-            name,
-            connector,
-            id_prefix,
-            status: StatusReporter::new(clock.clone()),
-            drain: CancellationToken::new(),
-            tasks: Vec::new(),
-        };
-        self.0.lock().insert(account, running);
+        let status = StatusReporter::new(clock.clone());
+        if connector.linkable().is_some() {
+            self.registry.recall(&account, &status);
+        }
+        let running =
+            Running { name, connector, id_prefix, status, drain: CancellationToken::new(), tasks: Vec::new() };
+        self.running.lock().insert(account, running);
     }
 
-    /// Runs an enlisted connector under supervision.
+    /// Runs an enlisted or paused connector under supervision, unless intake has been stopped for good.
     pub(crate) fn launch(&self, account: &AccountId, pipeline: &Pipeline) {
-        let mut channels = self.0.lock();
-        let Some(running) = channels.get_mut(account) else { return };
+        let mut channels = self.running.lock();
+        let Some(running) = channels.get_mut(account).filter(|r| r.tasks.is_empty() && !r.drain.is_cancelled()) else {
+            return;
+        };
         let (status, drain) = (running.status.clone(), running.drain.clone());
+        // What a run before this one said of its end is no longer so.
+        status.set(State::Connecting, None, None);
+        let made = status.get().connections;
         let context = ConnectorContext { inbox: pipeline.inbox(account), status: status.clone(), drain: drain.clone() };
         running.tasks = vec![
             tokio::spawn(supervise(running.name.clone(), running.connector.clone(), context)),
-            tokio::spawn(announce(status, pipeline.clone(), account.clone(), drain)),
+            tokio::spawn(announce(status, made, pipeline.clone(), account.clone(), drain.clone())),
         ];
+        if running.connector.linkable().is_some() {
+            running.tasks.push(tokio::spawn(self.registry.clone().follow(running.seat(account), drain)));
+        }
+    }
+
+    pub(crate) fn seat(&self, account: &AccountId) -> Option<Seat> {
+        self.running.lock().get(account).map(|running| running.seat(account))
+    }
+
+    /// Stops a connector and keeps its place, for [`Channels::launch`]. An error if another one sits there by now.
+    pub(crate) async fn pause(&self, seat: &Seat) -> Result<(), Replaced> {
+        let tasks = {
+            let mut channels = self.running.lock();
+            let running = channels.get_mut(&seat.account).filter(|r| Arc::ptr_eq(&r.connector, &seat.connector));
+            let running = running.ok_or(Replaced)?;
+            if !running.drain.is_cancelled() {
+                std::mem::take(&mut running.drain).cancel();
+            }
+            std::mem::take(&mut running.tasks)
+        };
+        join(&seat.account, tasks).await;
+        Ok(())
+    }
+
+    /// Runs a paused connector again, if it still has its place.
+    pub(crate) fn resume(&self, seat: &Seat, pipeline: &Pipeline) {
+        if self.seat(&seat.account).is_some_and(|now| Arc::ptr_eq(&now.connector, &seat.connector)) {
+            self.launch(&seat.account, pipeline);
+        }
     }
 
     /// Stops a connector and takes it out of the map. Intake has ended when this returns.
     pub(crate) async fn stop(&self, account: &AccountId) {
-        let Some(running) = self.0.lock().remove(account) else { return };
+        let Some(running) = self.running.lock().remove(account) else { return };
         running.drain.cancel();
         join(account, running.tasks).await;
     }
@@ -107,7 +170,7 @@ impl Channels {
     /// Stops all intake, and leaves the connectors in place: what is on its way out still needs them.
     pub(crate) async fn stop_intake(&self) {
         let tasks: Vec<_> = {
-            let mut running = self.0.lock();
+            let mut running = self.running.lock();
             running
                 .iter_mut()
                 .map(|(account, r)| {
@@ -142,9 +205,10 @@ async fn join(account: &AccountId, tasks: Vec<JoinHandle<()>>) {
 }
 
 /// Tells the pipeline whenever the connection stands again.
-async fn announce(status: StatusReporter, pipeline: Pipeline, account: AccountId, drain: CancellationToken) {
+async fn announce(status: StatusReporter, made: u64, pipeline: Pipeline, account: AccountId, drain: CancellationToken) {
     let mut changes = status.subscribe();
-    let mut made = 0;
+    // Those of a run before this one were told.
+    let mut made = made;
     loop {
         let connections = changes.borrow_and_update().connections;
         if connections > made {

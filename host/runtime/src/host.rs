@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::apply::Current;
 use crate::channels::Channels;
+use crate::link::{Links, LinksParts, Registry};
 use crate::status::{Attempt, AttemptOutcome, ChannelStatus, HostStatus, PluginStatus};
 use crate::tasks;
 
@@ -66,6 +67,8 @@ pub enum StartError {
     Watch(#[from] WatchError),
     #[error("the config can't be put in force: {0}")]
     Refused(String),
+    #[error("the devices can't be read: {0}")]
+    Devices(#[from] StoreError),
 }
 
 /// How a drain went.
@@ -84,6 +87,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pipeline: Pipeline,
     pub(crate) channels: Arc<Channels>,
+    pub(crate) links: Arc<Links>,
     pub(crate) current: Mutex<Current>,
     pub(crate) applying: tokio::sync::Mutex<()>,
     pub(crate) stop: CancellationToken,
@@ -106,10 +110,22 @@ impl Host {
     /// Puts the first config in force and starts its channels. Startup is the first edit.
     pub async fn start(options: HostOptions, first: Config) -> Result<Self, StartError> {
         let HostOptions { config_path, kinds, secrets, plugins, store, clock, watch } = options;
-        let channels = Arc::new(Channels::default());
+        let registry = Arc::new(Registry::open(store.clone(), clock.clone()).await?);
+        let channels = Arc::new(Channels::new(registry.clone()));
         let parts = PipelineParts { store: store.clone(), clock: clock.clone(), carriers: channels.clone() };
         let pipeline = Pipeline::new(parts, Wiring::new(GenerationNumber(0), []));
         let (watcher, changes) = Watcher::start(first.files.clone(), watch)?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let links = LinksParts {
+            store: store.clone(),
+            clock: clock.clone(),
+            channels: channels.clone(),
+            pipeline: pipeline.clone(),
+            registry,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
+        let links = Arc::new(Links::open(links).await?);
         let host = Self(Arc::new(Inner {
             config_path,
             kinds,
@@ -120,11 +136,12 @@ impl Host {
             clock,
             pipeline,
             channels,
+            links,
             current: Mutex::default(),
             applying: tokio::sync::Mutex::default(),
-            stop: CancellationToken::new(),
+            stop,
             watcher,
-            tasks: TaskTracker::new(),
+            tasks,
         }));
         let attempt = host.apply(Cause::Start, Some(first)).await;
         if attempt.outcome == AttemptOutcome::Rejected {
@@ -143,7 +160,7 @@ impl Host {
     }
 
     /// Does something that must not stop half-way when its caller goes away, as the client of a request may.
-    async fn whole<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+    pub(crate) async fn whole<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         match self.0.tasks.spawn(work).await {
             Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -7,6 +7,7 @@
 mod apply;
 mod build;
 mod channels;
+mod devices;
 mod explain;
 mod fingerprint;
 mod host;

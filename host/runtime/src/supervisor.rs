@@ -34,7 +34,7 @@ pub(crate) async fn supervise(channel: ChannelName, connector: Arc<dyn Connector
         let wait = match end {
             Ok(Err(ConnectorError::NeedsPerson { code, reason })) => {
                 tracing::error!(%channel, code, "{reason}");
-                context.status.set(State::Failed, Some(code), Some(reason));
+                context.status.set(said_or(&context, State::Failed), Some(code), Some(reason));
                 context.drain.cancelled().await;
                 return;
             }
@@ -74,9 +74,17 @@ fn report(
     }
     let detail =
         if failures >= CRITICAL { format!("critical, {failures} failures in a row: {reason}") } else { reason };
-    context.status.set(State::Reconnecting, Some(code), Some(detail));
+    context.status.set(said_or(context, State::Reconnecting), Some(code), Some(detail));
     context.status.failures(failures);
     wait
+}
+
+/// The state after an end: what the connector said of it, where that says more than that it ended.
+fn said_or(context: &ConnectorContext, ours: State) -> State {
+    match context.status.get().state {
+        said @ (State::NeedsLink | State::Restricted) => said,
+        _ => ours,
+    }
 }
 
 /// The wait before the next attempt, with up to a tenth of jitter.
@@ -191,6 +199,34 @@ mod tests {
         let wait = ConnectorError::WaitFor { code: "rate", reason: "slow down".into(), wait: Duration::from_secs(77) };
         let (waits, ..) = run(vec![wait]).await;
         assert_eq!(waits, [77]);
+    }
+
+    /// C2, E6: a connector that needs a link says so itself, and stays listed as such.
+    #[tokio::test(start_paused = true)]
+    async fn needing_a_link_is_no_mere_failure() {
+        struct Unlinked;
+        #[async_trait]
+        impl Connector for Unlinked {
+            fn abilities(&self) -> Abilities {
+                Abilities { text: TextLimit::Bytes(1), idempotent_send: true, typing_every: None, send_limits: None }
+            }
+            async fn run(&self, context: ConnectorContext) -> Result<(), ConnectorError> {
+                context.status.set(State::NeedsLink, Some("needs-link"), None);
+                Err(ConnectorError::NeedsPerson { code: "needs-link", reason: "link it".into() })
+            }
+            async fn deliver(&self, _: &Delivery) -> Result<Receipt, DeliveryError> {
+                Ok(Receipt::default())
+            }
+        }
+        let status = StatusReporter::new(Arc::new(SystemClock));
+        let drain = CancellationToken::new();
+        let context = ConnectorContext { inbox: Arc::new(NoInbox), status: status.clone(), drain: drain.clone() };
+        let task = tokio::spawn(supervise("c".parse().unwrap(), Arc::new(Unlinked), context));
+        let mut changes = status.subscribe();
+        changes.wait_for(|s| s.detail.as_deref() == Some("link it")).await.unwrap();
+        assert_eq!(status.get().state, State::NeedsLink);
+        drain.cancel();
+        task.await.unwrap();
     }
 
     /// What only a person can mend is not tried again.

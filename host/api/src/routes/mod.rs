@@ -2,7 +2,9 @@
 
 mod config;
 mod contacts;
+mod devices;
 mod journal;
+mod links;
 mod metrics;
 
 use std::sync::Arc;
@@ -74,6 +76,15 @@ fn v1() -> Router<Api> {
         .route("/held/{id}/drop", post(journal::drop))
         .route("/dead", get(journal::dead))
         .route("/dead/{id}/replay", post(journal::replay))
+        .route("/channels/{name}/link", get(links::show).post(links::start).delete(links::cancel))
+        .route("/channels/{name}/link/passkey", post(links::passkey))
+        .route("/channels/{name}/link/qr", get(links::qr))
+        .route("/links", get(links::list))
+        .route("/audit", get(devices::audit))
+        .route("/devices", get(devices::list))
+        .route("/devices/{channel}", get(devices::show).delete(devices::unlink))
+        .route("/devices/{channel}/refresh", post(devices::refresh))
+        .route("/devices/{channel}/reset", post(devices::reset))
         .route("/contacts", get(contacts::list))
         .route("/contacts/{person}/approve", post(contacts::approve))
         .route("/contacts/{person}/block", post(contacts::block))

@@ -32,6 +32,10 @@ const THROTTLED: Duration = Duration::from_secs(300);
 
 #[async_trait]
 impl Linkable for WhatsApp {
+    fn expected(&self) -> Option<PersonId> {
+        self.settings.number.clone()
+    }
+
     async fn linked(&self) -> Result<Option<LinkedDevice>, LinkError> {
         Ok(self.find_link(&self.states()).await.map_err(|reason| LinkError::Store { reason })?.map(device))
     }
