@@ -26,3 +26,21 @@ impl<S: Sync> FromRequestParts<S> for Asking {
         Ok(Self(Caller { actor: ACTOR.to_owned(), address, user_agent }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    /// B10: address and user agent are those of the request; an agent of any length is cut.
+    #[tokio::test]
+    async fn the_caller_is_known_by_address_and_agent() {
+        let address: SocketAddr = "127.0.0.1:5000".parse().unwrap();
+        let request = Request::builder().header("user-agent", "x".repeat(5_000)).extension(ConnectInfo(address));
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let Ok(Asking(caller)) = Asking::from_request_parts(&mut parts, &()).await;
+        assert_eq!((caller.actor.as_str(), caller.address.as_deref()), (ACTOR, Some("127.0.0.1")));
+        assert_eq!(caller.user_agent.map(|agent| agent.len()), Some(USER_AGENT));
+    }
+}

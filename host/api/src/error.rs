@@ -149,3 +149,50 @@ impl From<StoreError> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use switchhook_core::id::ChannelName;
+    use switchhook_core::link::LinkError;
+
+    use super::*;
+
+    fn check(refusal: LinkRefusal, status: u16, code: &str) {
+        let error = ApiError::from(refusal);
+        assert_eq!(error.code(), code);
+        let response = error.into_response();
+        assert_eq!(response.status().as_u16(), status, "{code}");
+        let waits = response.headers().contains_key(header::RETRY_AFTER);
+        assert_eq!(waits, status == 429, "{code}: Retry-After comes with 429 alone");
+    }
+
+    /// B11, C6, E1, E4: what the caller can mend is 4xx, trouble upstream 502 or 503, each with its stable code.
+    #[test]
+    fn refusals_have_their_status_and_code() {
+        let mine = || ChannelName::new("mine").unwrap();
+        check(LinkRefusal::NoChannel("x".to_owned()), 404, "not_found");
+        check(LinkRefusal::NoAttempt(mine()), 404, "not_found");
+        check(LinkRefusal::NoQr, 404, "not_found");
+        check(LinkRefusal::QrExpired, 400, "QR_EXPIRED");
+        check(LinkRefusal::NoNumber(mine()), 400, "bad_request");
+        check(LinkRefusal::NotLinkable(mine()), 400, "bad_request");
+        check(LinkRefusal::Busy(mine()), 409, "conflict");
+        check(LinkRefusal::NotRunning(mine()), 409, "conflict");
+        check(LinkRefusal::AlreadyLinked("linked".to_owned()), 409, "DEVICE_ALREADY_LINKED");
+        check(LinkRefusal::NotLinked(mine()), 409, "SESSION_INVALID");
+        check(LinkRefusal::TooMany { retry_after: Duration::from_secs(60) }, 429, "RATE_LIMITED");
+        check(LinkRefusal::Link(LinkError::Unreachable { reason: "x".to_owned() }), 503, "CONNECTION_CLOSED");
+    }
+
+    #[test]
+    fn every_device_code_has_a_status_of_an_error() {
+        for code in ErrorCode::ALL {
+            let status = device_status(code);
+            assert!(status.is_client_error() || status.is_server_error(), "{code}");
+        }
+        let wait = ApiError::from(LinkRefusal::TooMany { retry_after: Duration::from_secs(60) }).into_response();
+        assert_eq!(wait.headers()[header::RETRY_AFTER], "60");
+    }
+}
