@@ -1,5 +1,6 @@
 //! One phase's world: the host under load, and the verdict at its end.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use harness::{Host, World, assistant_config};
@@ -115,11 +116,13 @@ impl Scene {
         let said = written.said();
         let accepted = written.telegram.len() + said.count;
         let (recorded, unrecorded) = look_up(&world.host, doubled, accepted).await;
-        if lost > 0 || unrecorded > 0 {
+        // What was parked comes when somebody says so, behind what was written later.
+        let overtaking = if replayed == 0 { out_of_order(&written.telegram, &ledger) } else { 0 };
+        if lost + unrecorded + overtaking > 0 {
             keep(&world);
         }
         world.host.kill();
-        Counts { kills, accepted, lost, recorded, unrecorded: unrecorded + said.doubled, replayed }
+        Counts { kills, accepted, lost, recorded, unrecorded: unrecorded + said.doubled, overtaking, replayed }
     }
 }
 
@@ -139,6 +142,19 @@ fn config(host_lines: &str) -> String {
 fn unanswered(written: &Written, ledger: &Ledger) -> usize {
     let telegram = written.telegram.iter().filter(|line| ledger.copies(&answer(line)).is_empty()).count();
     telegram + written.said().unanswered
+}
+
+/// How many answers came before that to an earlier message of their chat, repetitions left aside.
+fn out_of_order(written: &[Line], ledger: &Ledger) -> usize {
+    let mut latest: HashMap<i64, i64> = HashMap::new();
+    let first = |line: &Line| Some((line.0, *ledger.copies(&answer(line)).first()?));
+    let overtaken = written.iter().filter_map(first).filter(|(chat, number)| {
+        let latest = latest.entry(*chat).or_insert(*number);
+        let before = *latest;
+        *latest = before.max(*number);
+        *number < before
+    });
+    overtaken.count()
 }
 
 /// Until every message is answered and the host has nothing left to do, or nothing has moved for too long. What was
@@ -176,5 +192,27 @@ fn keep(world: &World) {
     match std::fs::write(&path, world.host.log_text()) {
         Ok(()) => println!("the host's log is kept in {}", path.display()),
         Err(error) => println!("the host's log can't be kept in {}: {error}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_overtakes_another_of_its_chat_is_counted() {
+        let path = std::env::temp_dir().join(format!("torture-order-{}", std::process::id()));
+        let sent = [(1, 1, "a"), (1, 2, "c"), (2, 1, "x"), (1, 3, "b"), (1, 4, "c"), (1, 5, "d")];
+        let line = |(chat, id, text)| {
+            format!("{{\"method\":\"sendMessage\",\"chat\":{chat},\"message_id\":{id},\"text\":\"{ECHO}{text}\"}}\n")
+        };
+        std::fs::write(&path, sent.map(line).concat()).unwrap();
+        let mut ledger = Ledger::open(path.clone());
+        ledger.catch_up();
+        std::fs::remove_file(path).unwrap();
+        let written =
+            |texts: &[(i64, &str)]| texts.iter().map(|(chat, text)| (*chat, (*text).to_owned())).collect::<Vec<_>>();
+        assert_eq!(out_of_order(&written(&[(1, "a"), (2, "x"), (1, "c"), (1, "b"), (1, "d")]), &ledger), 0);
+        assert_eq!(out_of_order(&written(&[(1, "a"), (1, "b"), (2, "x"), (1, "c"), (1, "d")]), &ledger), 1);
     }
 }
