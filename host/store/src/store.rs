@@ -18,7 +18,7 @@ use crate::reads::{Read, Readers};
 use crate::recovery;
 use crate::schema;
 use crate::seal::{Table, Vault};
-use crate::writer::{Awaited, Batch, Nudge, Ordered, QUEUE, Reading, Shared, Work, Writer};
+use crate::writer::{Awaited, Batch, Keeps, Nudge, Ordered, QUEUE, Reading, Shared, Work, Writer};
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,7 +26,8 @@ pub enum Durability {
     /// A power cut: every commit is synced.
     #[default]
     Power,
-    /// The end of the process, however it comes; a power cut may lose the last commits, never the whole.
+    /// The end of the process, however it comes; a power cut may lose the last commits, never the whole. What must never
+    /// step back, the awaited state of linked accounts, survives one all the same.
     Process,
 }
 
@@ -56,6 +57,8 @@ pub struct Recovered {
 pub struct Counters {
     pub commits: u64,
     pub failed_commits: u64,
+    /// Commits that survive a power cut.
+    pub synced_commits: u64,
     /// Writes asked for; several share a commit.
     pub ops: u64,
     /// The most writes that ever waited at once.
@@ -96,7 +99,7 @@ impl Store {
         let readers = if exclusive { None } else { Some(Readers::start(&folder.file())?) };
         let (queue, waiting) = mpsc::channel(QUEUE);
         let dir = options.dir;
-        let writer = Writer { conn, shared: shared.clone(), folder };
+        let writer = Writer { conn, shared: shared.clone(), durability: options.durability, folder };
         let writer = std::thread::Builder::new()
             .name("store-write".to_owned())
             .spawn(move || writer.run(waiting))
@@ -116,6 +119,7 @@ impl Store {
         Counters {
             commits: shared.commits.load(Ordering::Relaxed),
             failed_commits: shared.failed_commits.load(Ordering::Relaxed),
+            synced_commits: shared.synced_commits.load(Ordering::Relaxed),
             ops: shared.asked.load(Ordering::Relaxed),
             queue_high_water: shared.high_water.load(Ordering::Relaxed),
         }
@@ -155,8 +159,17 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        self.write_keeping(Keeps::AsTheStore, work).await
+    }
+
+    /// An awaited write whose commit survives what it is said to.
+    pub(crate) async fn write_keeping<T, F>(&self, keeps: Keeps, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
         let (answer, wait) = oneshot::channel();
-        self.queue(Box::new(Awaited { work: Some(work), result: None, answer })).await;
+        self.queue(Box::new(Awaited { work: Some(work), result: None, answer, keeps })).await;
         wait.await.unwrap_or(Err(StoreError::Closed))
     }
 

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::failpoint::edge;
 use crate::folder::Folder;
 use crate::memory::{Effect, Memory};
+use crate::store::Durability;
 
 /// Writes that may wait. Whoever comes after that waits for room.
 pub(crate) const QUEUE: usize = 1024;
@@ -19,6 +20,19 @@ pub(crate) const QUEUE: usize = 1024;
 pub(crate) trait Work: Send {
     fn run(&mut self, batch: &mut Batch<'_>);
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+    /// What its commit survives, whatever the store's durability is.
+    fn keeps(&self) -> Keeps {
+        Keeps::AsTheStore
+    }
+}
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// What the store was opened for.
+    AsTheStore,
+    /// A power cut, always: what must never step back, such as a ratchet.
+    Power,
 }
 
 /// The transaction that several writes share.
@@ -70,6 +84,7 @@ pub(crate) struct Awaited<T, F> {
     pub(crate) work: Option<F>,
     pub(crate) result: Option<Result<T, StoreError>>,
     pub(crate) answer: oneshot::Sender<Result<T, StoreError>>,
+    pub(crate) keeps: Keeps,
 }
 
 impl<T: Send, F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send> Work for Awaited<T, F> {
@@ -82,6 +97,9 @@ impl<T: Send, F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send> Work fo
         let Self { result, answer, .. } = *self;
         // Whoever asked may have gone; the write is done all the same.
         let _ = answer.send(commit.and_then(|()| result.unwrap_or(Err(StoreError::Closed))));
+    }
+    fn keeps(&self) -> Keeps {
+        self.keeps
     }
 }
 
@@ -145,6 +163,8 @@ pub(crate) struct Shared {
     pub(crate) stop: AtomicBool,
     pub(crate) commits: AtomicU64,
     pub(crate) failed_commits: AtomicU64,
+    /// Commits that were synced, so that they survive a power cut.
+    pub(crate) synced_commits: AtomicU64,
     /// Writes that were asked for, and those that are over: equal means that nothing waits.
     pub(crate) asked: AtomicU64,
     pub(crate) over: AtomicU64,
@@ -154,6 +174,7 @@ pub(crate) struct Shared {
 pub(crate) struct Writer {
     pub(crate) conn: Connection,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) durability: Durability,
     /// Held until the last commit is done.
     pub(crate) folder: Folder,
 }
@@ -201,6 +222,10 @@ impl Writer {
 
     fn transact(&self, works: &mut [Box<dyn Work>]) -> Result<Vec<Effect>, StoreError> {
         let conn = &self.conn;
+        let synced = works.iter().any(|work| work.keeps() == Keeps::Power) || self.durability == Durability::Power;
+        // Takes effect outside of a transaction only. The log is synced as a whole, what was not before included.
+        conn.prepare_cached(if synced { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" })?
+            .execute([])?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut batch = Batch { conn, effects: Vec::new(), memory: &self.shared.memory, broken: None };
         for work in works {
@@ -213,6 +238,7 @@ impl Writer {
         let effects = batch.effects;
         conn.prepare_cached("COMMIT")?.execute([]).map_err(|error| self.roll_back(error.into()))?;
         edge("store.after_commit");
+        self.shared.synced_commits.fetch_add(u64::from(synced), Ordering::Relaxed);
         Ok(effects)
     }
 

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::memory::Pair;
 use crate::store::Store;
 use crate::tag::Tag;
-use crate::writer::{Batch, Ordered};
+use crate::writer::{Batch, Keeps, Ordered};
 
 /// The state of one account. Cheap to clone.
 ///
@@ -50,14 +50,14 @@ impl AccountStore {
         StateBatch { vault: self.store.vault(), account: &self.account, changes: Vec::new() }
     }
 
-    /// Awaited: returns when all of the batch is on disk.
+    /// Awaited: returns when all of the batch is on disk, where a power cut does not take it back.
     pub async fn commit(&self, batch: StateBatch<'_>) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
         let changes = batch.changes;
         let work = move |batch: &mut Batch<'_>| changes.iter().try_for_each(|change| rows::apply(batch, change));
-        self.told(self.store.write(work).await)
+        self.told(self.store.write_keeping(Keeps::Power, work).await)
     }
 
     /// Ordered: returns when the batch is queued; what is asked for later comes later, and a read sees it.
@@ -168,7 +168,7 @@ impl AccountStore {
         let work = move |batch: &mut Batch<'_>| {
             ranges.iter().try_fold(0, |count, range| Ok(count + rows::delete(batch, account, range)?))
         };
-        self.told(self.store.write(work).await)
+        self.told(self.store.write_keeping(Keeps::Power, work).await)
     }
 
     fn told<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {

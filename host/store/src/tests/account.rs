@@ -174,3 +174,24 @@ async fn a_write_that_fails_is_told() {
     states.queue(batch).await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), lost.wait_for(|lost| *lost)).await.unwrap().unwrap();
 }
+
+/// B8: what must never step back is synced even where the store as a whole survives the process alone.
+#[tokio::test]
+async fn the_state_of_an_account_survives_a_power_cut_whatever_the_durability() {
+    let f = Fixture::new();
+    let synced = async |write: &str| {
+        let before = f.store.counters().synced_commits;
+        match write {
+            "message" => drop(f.accept("1", "hello").await),
+            "session" => put(&mine(&f), StateKey::new(SPACE, "a"), b"x").await,
+            _ => drop(mine(&f).delete_space(SPACE).await.unwrap()),
+        }
+        f.store.counters().synced_commits - before
+    };
+    assert_eq!(synced("message").await, 0, "the fixture's durability is that of the process");
+    assert_eq!(synced("session").await, 1);
+    assert_eq!(synced("deletion").await, 1);
+    let mode =
+        f.store.write(|batch| Ok(batch.conn().query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0))?));
+    assert_eq!(mode.await.unwrap(), 1, "NORMAL again, for what comes after");
+}
