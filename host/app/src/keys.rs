@@ -28,12 +28,13 @@ pub(crate) fn make_folders(places: &Places) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The master key, from where the config says; without a word there, one is made in the keys folder on the first run.
+/// The master key, from where the config says, or in the keys folder. A file that is missing is made on the first run.
 pub(crate) fn keyring(places: &Places, source: Option<&MasterKeySource>) -> Result<Keyring, Failure> {
     let current = match source {
         None => MasterKey::load_or_create(&places.keys_dir)
             .map_err(|error| Failure::other("there is no master key", error))?,
         Some(MasterKeySource::File(path)) => {
+            MasterKey::make(path).map_err(|error| Failure::other("there is no master key", error))?;
             let text = fs::read_to_string(path);
             let text =
                 text.map_err(|e| Failure::other(&format!("the master key {} can't be read", path.display()), e))?;

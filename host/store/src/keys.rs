@@ -60,15 +60,18 @@ impl MasterKey {
     pub fn load_or_create(keys_dir: &Path) -> Result<Self, KeyError> {
         let path = keys_dir.join(FILE);
         let failed = |reason| KeyError::Io { path: path.clone(), reason: Arc::new(reason) };
-        if !path.try_exists().map_err(failed)? {
-            create(keys_dir, &path).map_err(failed)?;
-        }
+        Self::make(&path)?;
         let mode = fs::metadata(&path).map_err(failed)?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed { path });
         }
         let text = Zeroizing::new(fs::read_to_string(&path).map_err(failed)?);
         Self::from_hex(&text).ok_or(KeyError::Malformed { path })
+    }
+    /// Makes a random key at a path, readable by its owner alone, unless there is something already.
+    pub fn make(path: &Path) -> Result<(), KeyError> {
+        let failed = |reason| KeyError::Io { path: path.to_owned(), reason: Arc::new(reason) };
+        if path.try_exists().map_err(failed)? { Ok(()) } else { create(path).map_err(failed) }
     }
     pub fn id(&self) -> KeyId {
         let mut id = [0; 4];
@@ -95,11 +98,13 @@ impl fmt::Debug for MasterKey {
 
 /// Writes a random key beside its final place and links it there, so that nobody ever sees half a key, and of two
 /// processes that start at once one wins.
-fn create(dir: &Path, path: &Path) -> io::Result<()> {
+fn create(path: &Path) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| io::Error::other("it is a folder"))?.display();
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let mut key = Zeroizing::new([0u8; 32]);
     rand::rngs::OsRng.try_fill_bytes(key.as_mut_slice()).map_err(io::Error::other)?;
-    let draft = dir.join(format!("{FILE}.{}", std::process::id()));
+    let draft = dir.join(format!("{name}.{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     let text = Zeroizing::new(hex::encode(key.as_slice()) + "\n");
     file.write_all(text.as_bytes())?;
@@ -157,6 +162,21 @@ mod tests {
             let error = MasterKey::load_or_create(dir.path()).unwrap_err();
             assert!(error.to_string().contains("chmod 600"), "{error}");
         }
+    }
+
+    /// A8: a key file that the config names is made where it is missing, and never made anew.
+    #[test]
+    fn a_key_is_made_where_the_config_wants_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secrets/seal.hex");
+        MasterKey::make(&path).unwrap();
+        let made = fs::read_to_string(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(MasterKey::from_hex(&made).is_some());
+        MasterKey::make(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), made);
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(matches!(MasterKey::make(&dir.path().join("file/key")), Err(KeyError::Io { .. })));
     }
 
     #[test]
