@@ -96,15 +96,33 @@ fn only_the_plugin_host_knows_wasmtime() {
 #[test]
 fn dependencies_point_one_way() {
     let (_, all) = dependencies();
-    for connector in ["switchhook-telegram", "switchhook-web"] {
+    for connector in ["switchhook-telegram", "switchhook-web", "switchhook-whatsapp"] {
         for banned in ["switchhook-pipeline", "switchhook-runtime", "switchhook-config", "switchhook-plugin"] {
             assert!(!all[connector].contains(banned), "{connector} depends on {banned}");
         }
     }
-    for banned in ["switchhook-telegram", "switchhook-web", "switchhook-api", "axum"] {
+    for banned in ["switchhook-telegram", "switchhook-web", "switchhook-whatsapp", "switchhook-api", "axum"] {
         assert!(!all["switchhook-runtime"].contains(banned), "runtime depends on {banned}");
     }
     assert!(!all["switchhook-config"].contains("switchhook-plugin"), "config needs no plugin host");
+    for room in ["switchhook-core", "switchhook-runtime", "switchhook-pipeline", "switchhook-store", "switchhook-api"] {
+        let vendor = |name: &&String| ["whatsapp-rust", "wacore", "waproto"].iter().any(|v| name.starts_with(v));
+        assert_eq!(all[room].iter().find(vendor), None, "{room} depends on a vendor's crate");
+    }
+}
+
+/// The certificate of WhatsApp is checked in every build of this workspace: what turns that off would unify into all.
+#[test]
+fn no_member_takes_any_certificate() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "-e", "normal,dev,build", "-i", "wacore", "--offline", "-f", "{p} {f}"])
+        .current_dir(root())
+        .output()
+        .expect("cargo is there");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).expect("cargo speaks UTF-8");
+    assert!(tree.contains("whatsapp-rust v"), "the tree is that of the client: {tree}");
+    assert!(!tree.contains("danger-"), "a member turns the check off: {tree}");
 }
 
 /// Invariant 4: long-lived tasks are spawned by the runtime, and by the named exceptions.
@@ -182,7 +200,8 @@ async fn nothing_readable_lies_on_disk() {
     }
 }
 
-fn search(world: &World, secrets: &[&str]) {
+/// Looks for each of these in every file of the data folder.
+pub(crate) fn search(world: &World, secrets: &[impl AsRef<[u8]>]) {
     let mut looked_at = 0;
     let mut open = vec![world.folder().join("data")];
     while let Some(folder) = open.pop() {
@@ -195,9 +214,9 @@ fn search(world: &World, secrets: &[&str]) {
             // A file may go between the listing and the reading: SQLite's own.
             let Ok(bytes) = std::fs::read(&path) else { continue };
             looked_at += 1;
-            for secret in secrets {
-                let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
-                assert!(!found, "{} has {secret:?}", path.display());
+            for secret in secrets.iter().map(AsRef::as_ref) {
+                let found = bytes.windows(secret.len()).any(|w| w == secret);
+                assert!(!found, "{} has {:?}", path.display(), String::from_utf8_lossy(secret));
             }
         }
     }

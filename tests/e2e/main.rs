@@ -14,3 +14,4 @@ mod revocation;
 mod telegram;
 mod watching;
 mod web;
+mod whatsapp;

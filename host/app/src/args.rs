@@ -7,7 +7,16 @@ use clap::{Args as Group, Parser, Subcommand};
 use switchhook_core::id::InboxId;
 use switchhook_core::person::PersonId;
 
-const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nLicence: ", env!("CARGO_PKG_LICENSE"));
+/// What somebody who hands on this binary has to know.
+#[cfg(feature = "whatsapp")]
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\nLicence: AGPL-3.0-only, for the WhatsApp connector that this build holds.\n",
+    "Built with --no-default-features it is Apache-2.0 OR MIT.",
+);
+#[cfg(not(feature = "whatsapp"))]
+const LONG_VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), "\nLicence: Apache-2.0 OR MIT; this build has no WhatsApp connector.");
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -26,7 +35,7 @@ Exit codes:
 
 /// A self-hosted host for messaging channels, with sandboxed plugins for the logic.
 #[derive(Debug, Parser)]
-#[command(name = "switchhook", version, long_version = LONG_VERSION, after_help = AFTER_HELP)]
+#[command(name = "switchhook", version = LONG_VERSION, after_help = AFTER_HELP)]
 pub struct Args {
     /// The config file [default: $SWITCHHOOK_CONFIG, then config/switchhook.toml, then the one in your config folder]
     #[arg(long, short, global = true, value_name = "FILE")]

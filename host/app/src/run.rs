@@ -11,8 +11,7 @@ use switchhook_config::{Config, Durability, Kinds, ProcessSecrets, Sources, Watc
 use switchhook_core::time::SystemClock;
 use switchhook_plugin::PluginHost;
 use switchhook_runtime::{Cause, Host, HostOptions};
-use switchhook_store::{Store, StoreOptions};
-use switchhook_web::{Hub, HubOptions};
+use switchhook_store::{Keyring, Store, StoreError, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -20,11 +19,13 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 use crate::places::{Places, reachable};
 use crate::signals::{Request, Signals};
-use crate::web_log::WebLog;
+use crate::wiring::Connectors;
 use crate::{keys, logging, serve, wiring};
 
 /// How often the metrics are tidied while nobody reads them.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How often a host looks whether the one before it has ended. The lock tells nobody when it is let go of.
+const LOCK_GLANCE: Duration = Duration::from_millis(250);
 /// How long the server may finish what it has begun once the host has drained.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The upper bounds of the histograms, in seconds: from a plugin's call (tens of microseconds) to a model's answer.
@@ -50,10 +51,9 @@ pub(crate) fn run(places: Places) -> Result<String, Failure> {
 struct Parts {
     places: Places,
     config: Config,
-    kinds: Kinds,
+    connectors: Connectors,
     plugins: PluginHost,
     store: Store,
-    hub: Arc<Hub>,
     metrics: PrometheusHandle,
     token: LocalToken,
     listener: TcpListener,
@@ -61,26 +61,26 @@ struct Parts {
 }
 
 async fn build(places: Places) -> Result<Parts, Failure> {
-    let signals = Signals::listen().map_err(|error| Failure::other("signals can't be received", error))?;
+    let mut signals = Signals::listen().map_err(|error| Failure::other("signals can't be received", error))?;
     let metrics = metrics()?;
     keys::make_folders(&places)?;
     let token = LocalToken::open_or_make(&places.keys_dir).map_err(|error| Failure::other("no API token", error))?;
-    let log = Arc::new(WebLog::default());
-    let hub = Hub::new(HubOptions { cookie_key: keys::cookie_key(&places)?, log: log.clone(), names: places.names() });
-    let kinds = wiring::kinds(&hub);
+    let connectors = Connectors::new(keys::cookie_key(&places)?, places.names());
     let plugins = wiring::plugins(&places)?;
-    let (config, store) = blocking({
-        let (places, kinds, plugins) = (places.clone(), kinds.clone(), plugins.clone());
-        move || {
-            let config = load(&places, &kinds, &plugins)?;
-            let store = open_store(&places, &config)?;
-            Ok((config, store))
-        }
+    let config = blocking({
+        let (places, kinds, plugins) = (places.clone(), connectors.kinds.clone(), plugins.clone());
+        move || load(&places, &kinds, &plugins)
     })
     .await?;
-    log.open(store.clone());
+    let store = tokio::select! {
+        store = open_store(&places, &config) => store?,
+        () = stopped(&mut signals) => {
+            return Err(Failure::Other { what: "stopped while it waited for the data folder".to_owned(), help: None });
+        }
+    };
+    connectors.open(&store);
     let listener = serve::bind(&places, config.host.listen).await?;
-    Ok(Parts { places, config, kinds, plugins, store, hub, metrics, token, listener, signals })
+    Ok(Parts { places, config, connectors, plugins, store, metrics, token, listener, signals })
 }
 
 fn metrics() -> Result<PrometheusHandle, Failure> {
@@ -94,22 +94,50 @@ fn load(places: &Places, kinds: &Kinds, plugins: &PluginHost) -> Result<Config, 
     Ok(switchhook_config::load(&places.config, &sources)?)
 }
 
-fn open_store(places: &Places, config: &Config) -> Result<Store, Failure> {
-    let options = StoreOptions {
+/// Waits while another host has the data folder: a pod that takes over starts before the old one has ended.
+async fn open_store(places: &Places, config: &Config) -> Result<Store, Failure> {
+    let keys = keys::keyring(places, config.host.master_key.as_ref())?;
+    let mut said = false;
+    loop {
+        let options = store_options(config, keys.clone());
+        match blocking(move || Ok(Store::open(options))).await? {
+            Ok((store, found)) => {
+                if found.waiting + found.unknown > 0 {
+                    tracing::info!(
+                        waiting = found.waiting,
+                        unknown = found.unknown,
+                        "going on with what the last run left"
+                    );
+                }
+                return Ok(store);
+            }
+            Err(StoreError::Locked { dir, pid }) => {
+                if !said {
+                    tracing::warn!(folder = %dir.display(), pid, "another host has the data folder: waiting until it ends");
+                }
+                said = true;
+                tokio::time::sleep(LOCK_GLANCE).await;
+            }
+            Err(error) => return Err(Failure::other("the store can't be opened", error)),
+        }
+    }
+}
+
+fn store_options(config: &Config, keys: Keyring) -> StoreOptions {
+    StoreOptions {
         dir: config.host.data_dir.clone(),
-        keys: keys::keyring(places, config.host.master_key.as_ref())?,
+        keys,
         durability: match config.host.durability {
             Durability::Power => switchhook_store::Durability::Power,
             Durability::Process => switchhook_store::Durability::Process,
         },
         network_fs: None,
         clock: Arc::new(SystemClock),
-    };
-    let (store, found) = Store::open(options).map_err(|error| Failure::other("the store can't be opened", error))?;
-    if found.waiting + found.unknown > 0 {
-        tracing::info!(waiting = found.waiting, unknown = found.unknown, "going on with what the last run left");
     }
-    Ok(store)
+}
+
+async fn stopped(signals: &mut Signals) {
+    while signals.next().await != Request::Stop {}
 }
 
 type Server = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
@@ -131,7 +159,7 @@ async fn spawn(parts: Parts) -> Result<Running, Failure> {
     let names = parts.places.names();
     let options = HostOptions {
         config_path: parts.places.config.clone(),
-        kinds: Arc::new(parts.kinds),
+        kinds: Arc::new(parts.connectors.kinds),
         secrets: Arc::new(ProcessSecrets),
         plugins: parts.plugins,
         store: parts.store.clone(),
@@ -142,7 +170,7 @@ async fn spawn(parts: Parts) -> Result<Running, Failure> {
     let host = host.map_err(|error| Failure::other("the host did not start", error))?;
     let (readiness, seen) = watch::channel(Readiness::Ready);
     let options = ApiOptions { token: parts.token.hash(), names, metrics: parts.metrics.clone(), readiness: seen };
-    let router = parts.hub.router().merge(switchhook_api::router(host.clone(), options));
+    let router = parts.connectors.hub.router().merge(switchhook_api::router(host.clone(), options));
     let stop_server = CancellationToken::new();
     let server = Box::pin(serve::serve(parts.listener, router, stop_server.clone()));
     tracing::info!("open http://{}/", reachable(listen));

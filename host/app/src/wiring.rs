@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use switchhook_config::Kinds;
+use switchhook_core::kind::ConnectorKind;
 use switchhook_core::origin::OwnNames;
 use switchhook_plugin::{Compiler, HostOptions, PluginHost};
+use switchhook_store::Store;
 use switchhook_telegram::TelegramKind;
 use switchhook_web::{Hub, HubOptions, WebKind};
 
@@ -20,14 +22,50 @@ const COMPILED: &str = "compiled";
 const CACHE_DIR: &str = "SWITCHHOOK_CACHE_DIR";
 
 /// Every kind of connector in this build.
-pub(crate) fn kinds(hub: &Arc<Hub>) -> Kinds {
-    Kinds::new(vec![Arc::new(TelegramKind), Arc::new(WebKind::new(Arc::clone(hub)))])
+pub(crate) struct Connectors {
+    pub(crate) kinds: Kinds,
+    pub(crate) hub: Arc<Hub>,
+    log: Arc<WebLog>,
+    #[cfg(feature = "whatsapp")]
+    whatsapp: switchhook_whatsapp::WhatsAppKind,
 }
 
-/// The same for commands that start no connector.
-pub(crate) fn kinds_for_checking() -> Kinds {
-    let names = OwnNames::new(Ipv4Addr::LOCALHOST.into(), &[]);
-    kinds(&Hub::new(HubOptions { cookie_key: [0; 32], log: Arc::new(WebLog::default()), names }))
+impl Connectors {
+    pub(crate) fn new(cookie_key: [u8; 32], names: OwnNames) -> Self {
+        let log = Arc::new(WebLog::default());
+        let hub = Hub::new(HubOptions { cookie_key, log: log.clone(), names });
+        #[cfg(feature = "whatsapp")]
+        let whatsapp = switchhook_whatsapp::WhatsAppKind::default();
+        let built: Vec<Arc<dyn ConnectorKind>> = vec![
+            Arc::new(TelegramKind),
+            Arc::new(WebKind::new(Arc::clone(&hub))),
+            #[cfg(feature = "whatsapp")]
+            Arc::new(whatsapp.clone()),
+        ];
+        let kinds = Kinds::new(built);
+        #[cfg(not(feature = "whatsapp"))]
+        let kinds = kinds.left_out("whatsapp", "it was built without the cargo feature `whatsapp`");
+        Self {
+            kinds,
+            hub,
+            log,
+            #[cfg(feature = "whatsapp")]
+            whatsapp,
+        }
+    }
+
+    /// For commands that start no connector.
+    pub(crate) fn for_checking() -> Self {
+        Self::new([0; 32], OwnNames::new(Ipv4Addr::LOCALHOST.into(), &[]))
+    }
+
+    /// Kinds are needed for reading the config, and the config for opening the store: who keeps something there gets it
+    /// only now.
+    pub(crate) fn open(&self, store: &Store) {
+        self.log.open(store.clone());
+        #[cfg(feature = "whatsapp")]
+        self.whatsapp.open(store.clone());
+    }
 }
 
 /// The plugin host of a host that runs for long: what compiles is a child, which can be killed.

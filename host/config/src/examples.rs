@@ -43,6 +43,7 @@ fn fits_schema(text: &str) {
 fn the_small_examples_are_sound() {
     check("telegram-assistant.toml");
     check("two-channels.toml");
+    check("whatsapp-assistant.toml");
 }
 
 /// The first run needs no account, no model and no secret.

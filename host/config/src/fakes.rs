@@ -29,7 +29,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let kinds = Kinds::new(vec![Arc::new(Telegram), Arc::new(Web)]);
+        let kinds = Kinds::new(vec![Arc::new(Telegram), Arc::new(Web), Arc::new(WhatsApp)]);
         Self { catalogue: FakeCatalogue::new(), secrets: FakeSecrets::default(), kinds }
     }
     pub(crate) fn validate(&self, text: &str) -> Result<Config, ConfigErrors> {
@@ -218,6 +218,27 @@ impl ConnectorKind for Web {
     }
     fn build(&self, _: ChannelSettings) -> Result<Built, BuildError> {
         Err(BuildError { key: "title", message: "nothing is built while a config is read".to_owned() })
+    }
+}
+
+struct WhatsApp;
+
+static WHATSAPP: KindSpec = KindSpec {
+    kind: "whatsapp",
+    id_prefix: "wa",
+    summary: "A fake of WhatsApp.",
+    keys: &[key("number", KeyType::Text, true), key("device_name", KeyType::Text, true)],
+};
+
+impl ConnectorKind for WhatsApp {
+    fn spec(&self) -> &'static KindSpec {
+        &WHATSAPP
+    }
+    fn account(&self, settings: &ChannelSettings) -> Result<AccountId, BuildError> {
+        Ok(AccountId::new("whatsapp", settings.name.as_str()))
+    }
+    fn build(&self, _: ChannelSettings) -> Result<Built, BuildError> {
+        Err(BuildError { key: "number", message: "nothing is built while a config is read".to_owned() })
     }
 }
 

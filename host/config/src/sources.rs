@@ -18,22 +18,35 @@ pub struct Sources<'a> {
 
 /// The kinds of connectors in this build, by name.
 #[derive(Clone, Default)]
-pub struct Kinds(BTreeMap<&'static str, Arc<dyn ConnectorKind>>);
+pub struct Kinds {
+    built: BTreeMap<&'static str, Arc<dyn ConnectorKind>>,
+    /// Kinds that exist elsewhere, with the reason why not here.
+    left_out: BTreeMap<&'static str, &'static str>,
+}
 
 impl Kinds {
     /// Of two kinds with the same name the later one counts.
     pub fn new(kinds: Vec<Arc<dyn ConnectorKind>>) -> Self {
-        Self(kinds.into_iter().map(|kind| (kind.spec().kind, kind)).collect())
+        let built = kinds.into_iter().map(|kind| (kind.spec().kind, kind)).collect();
+        Self { built, left_out: BTreeMap::new() }
+    }
+    /// Names a kind that this build could have had: who asks for it is told `why` it has not.
+    pub fn left_out(mut self, kind: &'static str, why: &'static str) -> Self {
+        self.left_out.insert(kind, why);
+        self
+    }
+    pub(crate) fn why_not(&self, kind: &str) -> Option<&'static str> {
+        self.left_out.get(kind).copied()
     }
     pub fn get(&self, kind: &str) -> Option<&Arc<dyn ConnectorKind>> {
-        self.0.get(kind)
+        self.built.get(kind)
     }
     /// In alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().copied()
+        self.built.keys().copied()
     }
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn ConnectorKind>> {
-        self.0.values()
+        self.built.values()
     }
 }
 

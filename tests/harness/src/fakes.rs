@@ -10,7 +10,7 @@ use super::eventually;
 use super::programs::program;
 
 /// A process that ends with the case.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -21,7 +21,7 @@ impl Drop for Process {
 }
 
 /// Starts a fake and reads where it listens.
-fn start(name: &str, args: &[&str]) -> (Process, String) {
+pub(crate) fn start(name: &str, args: &[&str]) -> (Process, String) {
     let mut child = Command::new(program(name))
         .args(["--listen", "127.0.0.1:0"])
         .args(args)
@@ -37,7 +37,7 @@ fn start(name: &str, args: &[&str]) -> (Process, String) {
 }
 
 /// One call of a control API.
-async fn call(method: reqwest::Method, url: String, body: Option<Value>) -> Value {
+pub(crate) async fn call(method: reqwest::Method, url: String, body: Option<Value>) -> Value {
     let mut request = reqwest::Client::new().request(method, &url);
     if let Some(body) = body {
         request = request.json(&body);

@@ -15,12 +15,23 @@ use super::programs::{program, programs};
 /// How long a host may take to be ready on a busy machine, compiling its plugins included.
 const START: Duration = Duration::from_secs(120);
 
+/// Which build of the program runs.
+#[derive(Clone, Copy)]
+enum Program {
+    /// What people run.
+    Plain,
+    /// With failpoints, and taking any certificate for WhatsApp's.
+    Instrumented,
+}
+
 pub struct Host {
     child: Option<Child>,
     pub config: PathBuf,
     pub port: u16,
     env: Vec<(String, String)>,
     wrapper: Vec<String>,
+    program: Program,
+    log: &'static str,
     /// Where its log and its keys are; none for beside the config.
     beside: Option<PathBuf>,
     client: reqwest::Client,
@@ -29,15 +40,33 @@ pub struct Host {
 impl Host {
     pub fn new(config: PathBuf, port: u16) -> Self {
         let client = reqwest::Client::new();
-        Self { child: None, config, port, env: Vec::new(), wrapper: Vec::new(), beside: None, client }
+        Self {
+            child: None,
+            config,
+            port,
+            env: Vec::new(),
+            wrapper: Vec::new(),
+            program: Program::Plain,
+            log: "host.log",
+            beside: None,
+            client,
+        }
     }
 
     pub fn env(&mut self, name: &str, value: &str) {
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
-    fn command(&self) -> Command {
-        self.command_of(&program("switchhook"))
+    pub(crate) fn command(&self) -> Command {
+        match self.program {
+            Program::Plain => self.command_of(&program("switchhook")),
+            Program::Instrumented => self.command_of(instrumented()),
+        }
+    }
+
+    /// Runs the instrumented program from now on: only that one pairs with the fake WhatsApp.
+    pub fn instrumented(&mut self) {
+        self.program = Program::Instrumented;
     }
 
     /// Runs it through other programs, such as `prlimit`, which come before it on the command line.
@@ -58,6 +87,11 @@ impl Host {
         self.beside = Some(folder);
     }
 
+    /// Where there is more than one host in a folder.
+    pub fn log_as(&mut self, name: &'static str) {
+        self.log = name;
+    }
+
     fn beside(&self, name: &str) -> PathBuf {
         match &self.beside {
             Some(folder) => folder.join(name),
@@ -66,7 +100,7 @@ impl Host {
     }
 
     fn log(&self) -> PathBuf {
-        self.beside("host.log")
+        self.beside(self.log)
     }
 
     /// Starts it; its log goes to a file beside the config.
@@ -183,6 +217,14 @@ impl Host {
         let token =
             std::fs::read_to_string(self.beside("keys").join("api.token")).expect("a token is made on the first run");
         token.trim().to_owned()
+    }
+
+    /// Any call of the API, and what it answered.
+    pub async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let url = format!("http://127.0.0.1:{}/api/v1/{path}", self.port);
+        let request = self.client.request(method.parse().expect("a method"), url).bearer_auth(self.token());
+        let answer = request.json(&body).send().await.expect("the API answers");
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
     async fn get(&self, path: &str) -> Value {

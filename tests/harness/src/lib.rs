@@ -1,4 +1,4 @@
-//! A world to test in: a folder with a config, a fake Telegram, a fake model and the host, each its own process.
+//! A world to test in: a folder with a config, a fake Telegram, a fake model, a fake WhatsApp where one is asked for, and the host, each its own process.
 
 mod fakes;
 mod host;
@@ -6,6 +6,7 @@ mod programs;
 mod traffic;
 mod wait;
 mod web;
+mod whatsapp;
 mod world;
 
 pub use fakes::{Model, Sent, Telegram};
@@ -13,4 +14,5 @@ pub use host::{Host, build_instrumented};
 pub use traffic::{Tally, Traffic, WRITER};
 pub use wait::{eventually, eventually_within};
 pub use web::Visitor;
-pub use world::{World, assistant_config};
+pub use whatsapp::{OWNER, WhatsApp};
+pub use world::{World, assistant_config, whatsapp_config};

@@ -2,12 +2,12 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tempfile::TempDir;
 
 use super::programs::programs;
-use super::{Host, Model, Telegram};
+use super::{Host, Model, OWNER, Telegram, WhatsApp};
 
 /// The bot most cases talk to.
 const BOT: i64 = 4242;
@@ -19,6 +19,7 @@ pub struct World {
     pub host: Host,
     pub telegram: Arc<Telegram>,
     pub model: Model,
+    whatsapp: OnceLock<WhatsApp>,
     folder: TempDir,
 }
 
@@ -32,7 +33,7 @@ impl World {
         std::fs::write(folder.path().join("other.token"), BOTS[1]).expect("a secret file");
         let mut host = Host::new(folder.path().join("switchhook.toml"), free_port());
         host.env("SWITCHHOOK_CACHE_DIR", cache_dir().to_str().expect("a plain path"));
-        Self { host, telegram, model, folder }
+        Self { host, telegram, model, whatsapp: OnceLock::new(), folder }
     }
 
     /// A world whose host runs with this config.
@@ -47,6 +48,31 @@ impl World {
     pub async fn assistant(allow_from: &str) -> Self {
         let world = Self::with(&assistant_config(allow_from)).await;
         world.telegram.polled(BOT).await;
+        world
+    }
+
+    /// Another host with the same config, whose log is its own. It is not started.
+    pub fn second_host(&self) -> Host {
+        let mut second = Host::new(self.host.config.clone(), self.host.port);
+        second.env("SWITCHHOOK_CACHE_DIR", cache_dir().to_str().expect("a plain path"));
+        second.log_as("second.log");
+        second
+    }
+
+    /// The fake WhatsApp, which starts when it is first asked for.
+    pub fn whatsapp(&self) -> &WhatsApp {
+        self.whatsapp.get_or_init(|| WhatsApp::start(self.folder.path()))
+    }
+
+    /// The assistant on a WhatsApp channel `wa` whose device was linked before, and which is connected. Runs the program
+    /// that people run: it needs no pairing.
+    pub async fn linked(config: &str) -> Self {
+        let mut world = Self::empty();
+        world.whatsapp().account(OWNER).await;
+        world.write_config(config);
+        world.whatsapp().seed(world.folder(), "wa", OWNER);
+        world.host.start().await;
+        world.whatsapp().ready().await;
         world
     }
 
@@ -69,6 +95,11 @@ impl World {
         format!("[host]\nlisten = \"127.0.0.1:{}\"\n{config}", self.host.port)
             .replace("{TELEGRAM}", &self.telegram.url)
             .replace("{MODEL}", &self.model.url)
+            .replace("{WHATSAPP}", &self.whatsapp_url(config))
+    }
+
+    fn whatsapp_url(&self, config: &str) -> String {
+        if config.contains("{WHATSAPP}") { self.whatsapp().url.clone() } else { String::new() }
     }
 
     /// Replaces a part of the config and saves it.
@@ -91,34 +122,10 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it has an address").port()
 }
 
-/// Policy, commands, assistant and model on one Telegram bot. Their deadlines are long: on a busy machine a call may wait
-/// for a core longer than the default for a policy, and what a deadline does has cases of its own.
+/// Policy, commands, assistant and model on one Telegram bot.
 pub fn assistant_config(allow_from: &str) -> String {
     format!(
-        r#"
-[plugins.allowlist]
-source = "builtin:allowlist"
-limits = {{ deadline = "20s" }}
-
-[plugins.commands]
-source = "builtin:commands"
-limits = {{ deadline = "20s" }}
-
-[plugins.assistant]
-source = "builtin:assistant"
-limits = {{ deadline = "20s" }}
-settings = {{ system = "You are helpful.", history = 4 }}
-
-[models.main]
-base_url = "{{MODEL}}/v1"
-model = "test"
-
-[routes.personal]
-policies = ["allowlist"]
-replies = ["commands"]
-prompt = "assistant"
-model = "main"
-
+        r#"{PERSONAL}
 [channels.tg]
 kind = "telegram"
 api_url = "{{TELEGRAM}}"
@@ -129,3 +136,45 @@ allow_from = [{allow_from}]
 "#
     )
 }
+
+/// The same on one WhatsApp account.
+pub fn whatsapp_config(allow_from: &str) -> String {
+    format!(
+        r#"{PERSONAL}
+[channels.wa]
+kind = "whatsapp"
+ws_url = "{{WHATSAPP}}"
+version = "2.3000.1026131876"
+route = "personal"
+send_limits = "off"
+allow_from = [{allow_from}]
+"#
+    )
+}
+
+/// The deadlines are long: on a busy machine a call may wait for a core longer than the default for a policy, and what a
+/// deadline does has cases of its own.
+const PERSONAL: &str = r#"
+[plugins.allowlist]
+source = "builtin:allowlist"
+limits = { deadline = "20s" }
+
+[plugins.commands]
+source = "builtin:commands"
+limits = { deadline = "20s" }
+
+[plugins.assistant]
+source = "builtin:assistant"
+limits = { deadline = "20s" }
+settings = { system = "You are helpful.", history = 4 }
+
+[models.main]
+base_url = "{MODEL}/v1"
+model = "test"
+
+[routes.personal]
+policies = ["allowlist"]
+replies = ["commands"]
+prompt = "assistant"
+model = "main"
+"#;

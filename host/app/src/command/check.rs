@@ -7,7 +7,7 @@ use crate::args::Output;
 use crate::command::say;
 use crate::failure::Failure;
 use crate::places::Places;
-use crate::wiring;
+use crate::wiring::{self, Connectors};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -19,8 +19,8 @@ struct Checked {
 
 pub(crate) fn check(places: &Places, output: Output) -> Result<String, Failure> {
     let plugins = wiring::short_lived_plugins(Some(places))?;
-    let kinds = wiring::kinds_for_checking();
-    let sources = Sources { catalogue: &plugins, kinds: &kinds, secrets: &ProcessSecrets };
+    let connectors = Connectors::for_checking();
+    let sources = Sources { catalogue: &plugins, kinds: &connectors.kinds, secrets: &ProcessSecrets };
     match switchhook_config::load(&places.config, &sources) {
         Ok(config) => say(output, &checked(places, &[]), |_| summary(places, &config)),
         Err(errors) if output.json => Err(Failure::ConfigTold { text: told(places, output, &errors)? }),

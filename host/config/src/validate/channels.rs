@@ -140,7 +140,8 @@ fn kind(cx: &mut Context<'_>, node: &Node<'_>) -> Option<Arc<dyn ConnectorKind>>
     let text = node.text(&mut cx.report)?;
     let kind = cx.sources.kinds.get(text).cloned();
     if kind.is_none() {
-        let help = suggest::help(text, cx.sources.kinds.names());
+        let why_not = cx.sources.kinds.why_not(text).map(str::to_owned);
+        let help = why_not.or_else(|| suggest::help(text, cx.sources.kinds.names()));
         cx.report.add(&node.place, format!("this build has no channels of kind `{text}`"), help);
     }
     kind

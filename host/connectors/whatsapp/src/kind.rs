@@ -1,6 +1,6 @@
 //! The keys of `kind = "whatsapp"`, and how a connector is built from them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use switchhook_core::id::AccountId;
 use switchhook_core::kind::{BuildError, Built, ChannelSettings, ConnectorKind, KeySpec, KeyType, KindSpec};
@@ -60,21 +60,27 @@ pub(crate) struct Settings {
     pub(crate) ws_url: Option<String>,
 }
 
-/// Builds connectors of `kind = "whatsapp"`.
+/// Builds connectors of `kind = "whatsapp"`. Knows their keys at once; builds none before it has a store.
 #[derive(Clone)]
 pub struct WhatsAppKind {
-    store: Store,
+    store: Arc<OnceLock<Store>>,
     http: Arc<dyn HttpClient>,
 }
 
-impl WhatsAppKind {
-    /// The devices' keys are kept in `store`, sealed.
-    pub fn new(store: Store) -> Self {
-        Self::with_http(store, Arc::new(UreqHttpClient::new()))
+impl Default for WhatsAppKind {
+    fn default() -> Self {
+        Self::with_http(Arc::new(UreqHttpClient::new()))
     }
+}
+
+impl WhatsAppKind {
     /// With another client for media and for the version of WhatsApp Web.
-    pub fn with_http(store: Store, http: Arc<dyn HttpClient>) -> Self {
-        Self { store, http }
+    pub fn with_http(http: Arc<dyn HttpClient>) -> Self {
+        Self { store: Arc::default(), http }
+    }
+    /// The devices' keys are kept in `store`, sealed. Only the first one counts, for every clone of this kind.
+    pub fn open(&self, store: Store) {
+        let _ = self.store.set(store);
     }
 }
 
@@ -91,7 +97,9 @@ impl ConnectorKind for WhatsAppKind {
     fn build(&self, settings: ChannelSettings) -> Result<Built, BuildError> {
         let account = self.account(&settings)?;
         let read = read(&settings)?;
-        let connector = WhatsApp::new(settings.name, account.clone(), read, self.store.clone(), self.http.clone());
+        let closed = || BuildError { key: "kind", message: "the data folder is not open yet".to_owned() };
+        let store = self.store.get().ok_or_else(closed)?.clone();
+        let connector = WhatsApp::new(settings.name, account.clone(), read, store, self.http.clone());
         Ok(Built { account, connector: Arc::new(connector) })
     }
 }

@@ -1,0 +1,268 @@
+//! The main job on WhatsApp, with a device that was linked before and the program that people run: who is answered, who
+//! is not, and how one account's trouble leaves the others alone.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{OWNER, Visitor, WhatsApp, World, eventually, eventually_within, whatsapp_config};
+use crate::invariants::search;
+
+const ALICE: &str = "15550002222";
+const BOB: &str = "15550003333";
+
+/// The assistant for Alice, with her and Bob on the phone's list.
+async fn assistant() -> World {
+    with_people(&whatsapp_config(&format!("\"+{ALICE}\""))).await
+}
+
+async fn with_people(config: &str) -> World {
+    let world = World::linked(config).await;
+    world.whatsapp().contact(ALICE, "Alice Liddell").await;
+    world.whatsapp().contact(BOB, "Bob Stranger").await;
+    world
+}
+
+/// What the fake saw of the device that a person could see, for one person.
+async fn shown_to(whatsapp: &WhatsApp, number: &str) -> Vec<String> {
+    let mut shown = Vec::new();
+    for event in ["sent", "typing", "receipt"] {
+        for entry in whatsapp.entries(event).await {
+            let seen = entry["chat"] == number && entry["kind"] != "delivered";
+            shown.extend(seen.then(|| entry.to_string()));
+        }
+    }
+    shown
+}
+
+/// A1, A2: somebody on the allowlist is answered by the model, over a socket that the host opened itself; whether a
+/// message comes under the sender's number or under a LID, it is the same person in the same conversation.
+#[tokio::test]
+async fn allowed_sender_is_answered_by_the_model() {
+    let world = assistant().await;
+    let whatsapp = world.whatsapp();
+    whatsapp.say(ALICE, json!({ "text": "hello", "as": "lid" })).await;
+    assert_eq!(whatsapp.nth_to(ALICE, 1).await, "echo: hello");
+    whatsapp.say(ALICE, json!({ "text": "again", "as": "pn" })).await;
+    assert_eq!(whatsapp.nth_to(ALICE, 2).await, "echo: again");
+    let asked = world.model.ledger().await;
+    let second = asked.last().expect("the model was asked")["messages"].to_string();
+    assert!(second.contains("hello") && second.contains("echo: hello"), "one conversation: {second}");
+    whatsapp.no_violations().await;
+}
+
+/// A2: an entry may name the LID as well.
+#[tokio::test]
+async fn allowlist_entry_may_be_a_lid() {
+    let world = with_people(&whatsapp_config(&format!("\"wa:9{ALICE}@lid\""))).await;
+    for (n, name) in ["lid", "pn"].into_iter().enumerate() {
+        world.whatsapp().say(ALICE, json!({ "text": name, "as": name })).await;
+        assert_eq!(world.whatsapp().nth_to(ALICE, n + 1).await, format!("echo: {name}"));
+    }
+}
+
+/// A3: a stranger gets nothing but the delivery receipt of the protocol: no answer, no read mark, no typing, no model.
+#[tokio::test]
+async fn stranger_gets_nothing_and_no_model_is_asked() {
+    let world = assistant().await;
+    let whatsapp = world.whatsapp();
+    let id = whatsapp.write(BOB, "let me in").await;
+    whatsapp.entry("receipt", |entry| entry["id"] == id.as_str() && entry["kind"] == "delivered").await;
+    let denied = eventually("the denial is on record", || async {
+        let explained = world.host.cli_json(&["explain", "m1"]);
+        (explained["state"] == "denied").then_some(explained)
+    })
+    .await;
+    assert!(denied["reason"].as_str().expect("a reason").contains("allow_from"), "{denied}");
+    // Nothing of the stranger's can still be under way once what came later is answered.
+    whatsapp.write(ALICE, "after").await;
+    whatsapp.nth_to(ALICE, 1).await;
+    assert_eq!(shown_to(whatsapp, BOB).await, Vec::<String>::new());
+    assert!(!shown_to(whatsapp, ALICE).await.is_empty(), "what is looked for exists");
+    assert_eq!(world.model.ledger().await.len(), 1, "only the allowed sender's message");
+}
+
+/// In a group only what mentions the owner is answered, there, and everybody can read it.
+#[tokio::test]
+async fn group_message_needs_a_mention() {
+    let world = assistant().await;
+    let whatsapp = world.whatsapp();
+    let members = [ALICE, BOB, OWNER];
+    let group = whatsapp.post("groups", json!({ "subject": "Tea", "members": members })).await;
+    let group = group["id"].as_str().expect("a group has an id");
+    whatsapp.say(ALICE, json!({ "group": group, "text": "just talking" })).await;
+    whatsapp.say(BOB, json!({ "group": group, "text": "may I?", "mentions": [OWNER] })).await;
+    whatsapp.say(ALICE, json!({ "group": group, "text": "what time is it?", "mentions": [OWNER] })).await;
+    let answer = whatsapp.nth_to(ALICE, 1).await;
+    assert!(answer.contains("what time is it?"), "{answer}");
+    assert_eq!(whatsapp.texts_to(BOB).await, [answer]);
+    whatsapp.no_violations().await;
+}
+
+/// A picture comes with its caption; an edit, a reaction and a deletion are taken in and answer nothing.
+#[tokio::test]
+async fn caption_is_answered_and_what_happens_to_it_is_not() {
+    let world = assistant().await;
+    let whatsapp = world.whatsapp();
+    let media = json!({ "kind": "image", "media_type": "image/png", "content": "not really a picture" });
+    let picture = whatsapp.say(ALICE, json!({ "text": "what is this?", "media": media })).await;
+    assert!(whatsapp.nth_to(ALICE, 1).await.contains("what is this?"));
+    whatsapp.say(ALICE, json!({ "reaction": { "of": picture, "emoji": "👍" } })).await;
+    whatsapp.say(ALICE, json!({ "edit": picture, "text": "what was this?" })).await;
+    whatsapp.say(ALICE, json!({ "delete": picture })).await;
+    whatsapp.write(ALICE, "after").await;
+    assert_eq!(whatsapp.nth_to(ALICE, 2).await, "echo: after");
+    eventually("everything is acknowledged", || async { (whatsapp.owner().await["waiting"] == 0).then_some(()) }).await;
+    assert_eq!(whatsapp.texts_to(ALICE).await.len(), 2);
+    whatsapp.no_violations().await;
+}
+
+/// A4, A5, C5: what came while the host was down is answered on return, unless it is older than the configured age;
+/// stopped or killed, it comes back by itself within 60 s and pairs with nobody.
+#[tokio::test]
+async fn restart_needs_no_pairing_and_answers_what_came_meanwhile() {
+    let mut world = assistant().await;
+    let mut answers = 0;
+    for killed in [false, true] {
+        if killed {
+            world.host.kill();
+        } else {
+            assert!(world.host.stop().await.success());
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        world.whatsapp().say(ALICE, json!({ "text": "too old", "at": now - 25 * 3600 })).await;
+        world.whatsapp().write(ALICE, &format!("meanwhile {killed}")).await;
+        world.host.start_unready();
+        answers += 1;
+        eventually_within(Duration::from_secs(60), "the answer", || async {
+            (world.whatsapp().texts_to(ALICE).await.len() >= answers).then_some(())
+        })
+        .await;
+        assert_eq!(world.whatsapp().nth_to(ALICE, answers).await, format!("echo: meanwhile {killed}"));
+    }
+    assert_eq!(world.whatsapp().entries("paired").await.len(), 0);
+    world.whatsapp().no_violations().await;
+}
+
+const BESIDE: &str = r#"
+[routes.public]
+replies = ["commands"]
+
+[channels.page]
+kind = "web"
+route = "public"
+open = true
+
+[channels.tg]
+kind = "telegram"
+api_url = "{TELEGRAM}"
+token = { file = "bot.token" }
+route = "personal"
+allow_from = ["tg:1001"]
+"#;
+
+/// A5, C4: WhatsApp is gone and comes back: within 60 s so is the channel, nothing is lost; meanwhile Telegram and the web
+/// chat answer, on the socket that they had.
+#[tokio::test]
+async fn outage_loses_nothing_and_touches_nobody_else() {
+    let world = with_people(&(whatsapp_config(&format!("\"+{ALICE}\"")) + BESIDE)).await;
+    let whatsapp = world.whatsapp();
+    world.telegram.polled(4242).await;
+    let mut visitor = Visitor::open(world.host.port, "page").await;
+    whatsapp.post("outage", json!({ "on": true })).await;
+    eventually("the channel notices", || async {
+        (world.host.channel("wa").await?["status"]["state"] == "reconnecting").then_some(())
+    })
+    .await;
+    whatsapp.write(ALICE, "are you there?").await;
+    world.telegram.write(4242, 1001, "and you?").await;
+    assert_eq!(world.telegram.nth_to(1001, 1).await, "echo: and you?");
+    assert!(visitor.ask("during", "/id").await.contains("web:"));
+    whatsapp.post("outage", json!({ "on": false })).await;
+    eventually_within(Duration::from_secs(60), "the answer", || async {
+        whatsapp.texts_to(ALICE).await.contains(&"echo: are you there?".to_owned()).then_some(())
+    })
+    .await;
+    assert_eq!(world.host.channel("wa").await.expect("it is listed")["status"]["state"], "connected");
+    assert_eq!(world.host.channel("tg").await.expect("it is listed")["status"]["connections"], 1);
+    assert!(visitor.ask("after", "/id").await.contains("web:"), "on the socket it had before");
+}
+
+/// F6, B7: 20 times kill -9 in the midst of a conversation: every message is answered, by one message with one id, and
+/// everybody could decrypt everything: no ratchet ever stepped back.
+#[tokio::test]
+async fn kill_while_chatting_loses_and_doubles_nothing() {
+    let mut world = with_people(&whatsapp_config(&format!("\"+{ALICE}\", \"+{BOB}\""))).await;
+    let mut written = 0;
+    for round in 0..20 {
+        for person in [ALICE, BOB] {
+            for n in 0..3 {
+                world.whatsapp().write(person, &format!("r{round}n{n}")).await;
+            }
+        }
+        written += 6;
+        // Another moment each time, from before the first answer to after the last.
+        let moment = written - 6 + round % 7;
+        eventually("the moment to kill", || async {
+            (world.whatsapp().entries("sent").await.len() >= moment).then_some(())
+        })
+        .await;
+        world.host.kill();
+        world.host.start().await;
+        eventually("every message is answered", || async {
+            (world.whatsapp().entries("sent").await.len() >= written).then_some(())
+        })
+        .await;
+    }
+    let expected: Vec<String> = (0..20).flat_map(|r| (0..3).map(move |n| format!("echo: r{r}n{n}"))).collect();
+    for person in [ALICE, BOB] {
+        assert_eq!(world.whatsapp().texts_to(person).await, expected, "{person}");
+    }
+    world.whatsapp().no_violations().await;
+    let again = world.whatsapp().entries("sent_again").await.len();
+    println!("20 kills, {written} accepted, 0 lost, 0 doubled; {again} sent twice under one id");
+}
+
+/// A4: a second host on the same folder waits for the first and says so; it takes over when that one ends.
+#[tokio::test]
+async fn second_host_waits_for_the_folder() {
+    let mut world = assistant().await;
+    let mut second = world.second_host();
+    second.start_unready();
+    let pid = world.host.id().to_string();
+    eventually("it says that it waits", || async {
+        let log = second.log_text();
+        (log.contains("waiting until it ends") && log.contains(&pid)).then_some(())
+    })
+    .await;
+    assert_eq!(second.has_ended(), None);
+    world.whatsapp().write(ALICE, "first").await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: first");
+    world.host.kill();
+    world.whatsapp().write(ALICE, "second").await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 2).await, "echo: second");
+    world.whatsapp().no_violations().await;
+}
+
+/// B8, F5, A8: after a conversation nothing of it can be read in the data folder or in the log: no text, no number, no LID,
+/// no name, no key of the device's session.
+#[tokio::test]
+async fn nothing_readable_lies_on_disk() {
+    let mut world = assistant().await;
+    world.whatsapp().write(ALICE, "the cuckoo sings at midnight").await;
+    world.whatsapp().nth_to(ALICE, 1).await;
+    world.whatsapp().write(BOB, "a stranger's plea").await;
+    world.whatsapp().write(ALICE, "and at noon").await;
+    world.whatsapp().nth_to(ALICE, 2).await;
+    let texts =
+        ["cuckoo", "a stranger's plea", "at noon", OWNER, ALICE, BOB, "Alice Liddell", "Bob Stranger", "Seeded"];
+    let mut secrets: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    secrets.push(world.whatsapp().server_key().await);
+    search(&world, &secrets);
+    world.host.stop().await;
+    search(&world, &secrets);
+    let log = world.host.log_text();
+    for secret in texts {
+        assert!(!log.contains(secret), "the log has {secret:?}:\n{log}");
+    }
+}
