@@ -75,6 +75,12 @@ impl PluginHost {
         Ok(Self(Arc::new(Inner { options, sandbox, contracts, cache, loaded, refusals, loading })))
     }
 
+    /// The runtime that guests run on, apart from what waits for sockets. What waits for guests runs best here, too.
+    /// None while shutting down.
+    pub fn runtime(&self) -> Option<tokio::runtime::Handle> {
+        self.0.sandbox.runtime().cloned()
+    }
+
     /// How the engine is set up here, for `status`.
     pub fn report(&self) -> EngineReport {
         let mut report = self.0.sandbox.report().clone();

@@ -25,7 +25,8 @@ pub(crate) const MAX_HANDLES: usize = 256;
 pub(crate) const MAX_ATTACHED: u64 = 8 << 20;
 
 pub(crate) struct State {
-    wasi: WasiCtx,
+    /// Made when it is first asked for: that takes longer than many a call, and most guests never ask.
+    wasi: Option<WasiCtx>,
     pub(crate) table: ResourceTable,
     pub(crate) nature: Nature,
     pub(crate) limiter: Limiter,
@@ -40,7 +41,7 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         Self {
-            wasi: nothing_granted(&log),
+            wasi: None,
             table,
             nature: Nature::new(now, seed),
             limiter: Limiter { limit: limits.memory, used: 0 },
@@ -68,7 +69,8 @@ fn nothing_granted(log: &GuestLog) -> WasiCtx {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| nothing_granted(&self.log));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 

@@ -31,6 +31,32 @@ async fn looping_policy_is_cut_off() {
     assert_eq!(decide(&hook, "pass").await, Ok(Verdict::Pass));
 }
 
+/// F4: who asks from where guests run has the call in their own task, bounded all the same.
+#[tokio::test]
+async fn looping_policy_is_cut_off_where_guests_run() {
+    let limits = Limits { deadline: Duration::from_millis(50), ..LIMITS };
+    let hook = policy(&limits);
+    let asked = shared().runtime().expect("it runs").spawn(async move {
+        let looping = decide(&hook, "loop").await;
+        (looping, decide(&hook, "pass").await)
+    });
+    let (looping, passing) = asked.await.expect("the caller's task goes on");
+    assert_eq!(looping, Err(HookFailure::Deadline { limit: limits.deadline }));
+    assert_eq!(passing, Ok(Verdict::Pass));
+}
+
+/// F4: a fault of the host's own in a call is that call's failure, and not its caller's.
+#[tokio::test]
+async fn a_panic_in_the_host_fails_the_call_wherever_it_runs() {
+    let hook = policy(&LIMITS);
+    let services = || Arc::new(Services { panics: true, ..Services::default() });
+    let failed = |result| matches!(result, Err(HookFailure::Host { .. }));
+    assert!(failed(hook.decide(services().call(), &message("history")).await));
+    let asked = shared().runtime().expect("it runs");
+    let asked = asked.spawn(async move { hook.decide(services().call(), &message("history")).await });
+    assert!(failed(asked.await.expect("the caller's task goes on")));
+}
+
 /// F4: time in the host counts, too.
 #[tokio::test]
 async fn a_host_that_never_answers_is_cut_off() {

@@ -124,6 +124,8 @@ pub(crate) struct Services {
     pub(crate) values: Mutex<HashMap<(KvSpace, String), Vec<u8>>>,
     /// Set where history is to never answer.
     pub(crate) hangs: bool,
+    /// Set where asking for the history is to find a fault in the host.
+    pub(crate) panics: bool,
 }
 
 impl Services {
@@ -147,6 +149,7 @@ impl HostServices for Services {
         group == "allow_from" && party == "tg:1"
     }
     async fn history(&self, max_turns: u32, max_bytes: u32) -> Vec<Turn> {
+        assert!(!self.panics, "a fault of the host");
         if self.hangs {
             std::future::pending::<()>().await;
         }
