@@ -136,6 +136,7 @@ fn only_named_rooms_spawn() {
         ("host/plugin/", "the ticker, the guests' own runtime, the compiler"),
         ("host/config/src/watch", "the watcher's thread"),
         ("host/pipeline/src/lanes.rs", "a task for each chat with work, tracked and drained"),
+        ("host/pipeline/src/errands.rs", "what a turn asks of the network, over before the turn is"),
         ("host/pipeline/src/intake.rs", "a task for each batch that is being accepted, tracked and drained"),
         ("host/pipeline/src/dispatch/", "a task for each chat with deliveries, tracked and drained"),
         ("host/connectors/whatsapp/src/session.rs", "the client's own session, which ends with `run`"),
@@ -146,7 +147,9 @@ fn only_named_rooms_spawn() {
         let path = file.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).expect("a source file");
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let spawns = code.contains("spawn(") && !path.contains("/tests/") && !path.ends_with("/tests.rs");
+        let spawns = ["spawn(", "spawn_on("].iter().any(|call| code.contains(call))
+            && !path.contains("/tests/")
+            && !path.ends_with("/tests.rs");
         assert!(
             !spawns || allowed.iter().any(|(room, _)| path.starts_with(room)),
             "{path} spawns: a long-lived task belongs to host/runtime"

@@ -9,6 +9,7 @@ use switchhook_core::message::Message;
 use switchhook_core::model::{Completion, ModelError, ModelRequest};
 
 use crate::desk::Desk;
+use crate::errands::Errands;
 use crate::permit::{Permitted, Session};
 use crate::redact::redacted;
 use crate::services::Drafts;
@@ -92,12 +93,18 @@ fn apology() -> Answer {
 }
 
 /// Frames one message, or several together, asks the model, and reads its answer, as often as the plugin wants.
-pub(crate) async fn prompt(desk: &Desk, turn: &[InWork], drafts: &Arc<Drafts>, tracer: &mut Tracer) -> Answer {
+pub(crate) async fn prompt(
+    desk: &Desk,
+    errands: &Errands,
+    turn: &[InWork],
+    drafts: &Arc<Drafts>,
+    tracer: &mut Tracer,
+) -> Answer {
     let nothing = || Answer { actions: Vec::new(), ending: Ending::Answered };
     let Some(first) = turn.first() else { return nothing() };
     let Some(wiring) = first.permitted.route().prompt.as_ref() else { return nothing() };
     let mark = drafts.mark();
-    let outcome = converse(desk, turn, wiring, drafts, tracer).await;
+    let outcome = converse((desk, errands), turn, wiring, drafts, tracer).await;
     if outcome.is_err() {
         drafts.back_to(mark);
     }
@@ -108,7 +115,7 @@ pub(crate) async fn prompt(desk: &Desk, turn: &[InWork], drafts: &Arc<Drafts>, t
 }
 
 async fn converse(
-    desk: &Desk,
+    (desk, errands): (&Desk, &Errands),
     turn: &[InWork],
     wiring: &PromptWiring,
     drafts: &Arc<Drafts>,
@@ -118,8 +125,9 @@ async fn converse(
     let named = |error: HookFailure| failure(&step.plugin, &error);
     let mut request = compose(desk, turn, step, drafts, tracer).await.map_err(named)?;
     for _ in 0..MAX_ROUNDS {
-        let completion = ask(wiring, &request, tracer).await.map_err(|error| error.to_string())?;
-        match read(desk, turn, step, (&request.state, &completion), drafts, tracer).await.map_err(named)? {
+        let state = std::mem::take(&mut request.state);
+        let completion = ask(errands, wiring, request, tracer).await.map_err(|error| error.to_string())?;
+        match read(desk, turn, step, (&state, &completion), drafts, tracer).await.map_err(named)? {
             Next::Done(actions) => return Ok(actions),
             Next::Again(next) => request = next,
         }
@@ -162,9 +170,15 @@ async fn read(
     answer
 }
 
-async fn ask(wiring: &PromptWiring, request: &ModelRequest, tracer: &mut Tracer) -> Result<Completion, ModelError> {
+async fn ask(
+    errands: &Errands,
+    wiring: &PromptWiring,
+    request: ModelRequest,
+    tracer: &mut Tracer,
+) -> Result<Completion, ModelError> {
     let started = Instant::now();
-    let answer = wiring.model.complete(request).await;
+    let model = wiring.model.clone();
+    let answer = errands.run(async move { model.complete(&request).await }).await;
     let millis = Duration::as_millis(&started.elapsed()) as u64;
     tracer.trace.models.push(match &answer {
         Ok(c) => ModelStep {

@@ -8,6 +8,7 @@ use switchhook_core::connector::Connector;
 use switchhook_core::id::{AccountId, ChannelName};
 use switchhook_core::time::Clock;
 use switchhook_store::Store;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast};
 
 use crate::event::{EVENT_BUFFER, Event, EventKind};
@@ -23,6 +24,8 @@ pub(crate) struct Desk {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) carriers: Arc<dyn Carriers>,
+    /// Where sockets are waited for. Lanes run elsewhere, beside guests that may keep a thread for a while.
+    pub(crate) network: Handle,
     /// The generation in force. Replaced as a whole by a reload.
     pub(crate) wiring: ArcSwap<Wiring>,
     /// Counts the operator's words on contacts: while it stands still, no standing has changed.
@@ -33,12 +36,19 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(store: Store, clock: Arc<dyn Clock>, carriers: Arc<dyn Carriers>, wiring: Wiring) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        carriers: Arc<dyn Carriers>,
+        network: Handle,
+        wiring: Wiring,
+    ) -> Self {
         let (events, _) = broadcast::channel(EVENT_BUFFER);
         Self {
             store,
             clock,
             carriers,
+            network,
             wiring: ArcSwap::from_pointee(wiring),
             standings: AtomicU64::new(1),
             events,

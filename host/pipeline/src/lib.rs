@@ -7,6 +7,7 @@
 mod answer;
 mod desk;
 mod dispatch;
+mod errands;
 mod event;
 mod intake;
 mod lanes;

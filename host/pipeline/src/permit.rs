@@ -222,10 +222,8 @@ impl Session {
         step: &Step<H>,
         drafts: &Arc<Drafts>,
     ) -> Self {
-        let connector = desk.carriers.connector(&channel.account);
         let plugin = (step.plugin.clone(), step.kv_quota);
-        let services =
-            Services::new(desk.store.clone(), channel.clone(), connector, message.clone(), plugin, drafts.clone());
+        let services = Services::new(desk, channel.clone(), message.clone(), plugin, drafts.clone());
         Self {
             services: Arc::new(services),
             plugin: step.plugin.clone(),

@@ -8,6 +8,7 @@ use switchhook_core::connector::Inbox;
 use switchhook_core::id::{AccountId, InboxId, OutboxId};
 use switchhook_core::time::{Clock, UnixMillis};
 use switchhook_store::{Approval, Store, StoreError, Waiting};
+use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
@@ -24,6 +25,10 @@ pub struct PipelineParts {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub carriers: Arc<dyn Carriers>,
+    /// Where lanes run: with the guests they call, so that a call needs no other thread.
+    pub lanes: Handle,
+    /// Where everything runs that waits for a socket: models, deliveries, notices.
+    pub network: Handle,
 }
 
 /// All lanes and everything on its way out. Cheap to clone.
@@ -52,9 +57,10 @@ pub struct Straggler {
 
 impl Pipeline {
     pub fn new(parts: PipelineParts, wiring: Wiring) -> Self {
-        let desk = Arc::new(Desk::new(parts.store, parts.clock, parts.carriers, wiring));
+        let PipelineParts { store, clock, carriers, lanes, network } = parts;
+        let desk = Arc::new(Desk::new(store, clock, carriers, network, wiring));
         let dispatcher = Arc::new(Dispatcher::new(desk.clone()));
-        let lanes = Arc::new(Lanes::new(desk.clone(), dispatcher.clone()));
+        let lanes = Arc::new(Lanes::new(desk.clone(), dispatcher.clone(), lanes));
         Self { desk, lanes, dispatcher }
     }
 

@@ -11,7 +11,10 @@ use switchhook_core::id::PluginName;
 use switchhook_core::message::Message;
 use switchhook_core::person::{Member, PersonId};
 use switchhook_store::{KvChange, KvScope, KvWrite, Store};
+use tokio::runtime::Handle;
 
+use crate::desk::Desk;
+use crate::errands::Errands;
 use crate::trace::HostAnswer;
 use crate::wiring::{ChannelWiring, Groups};
 
@@ -70,6 +73,7 @@ pub(crate) struct Services {
     pub(crate) store: Store,
     pub(crate) channel: Arc<ChannelWiring>,
     pub(crate) connector: Option<Arc<dyn Connector>>,
+    network: Handle,
     pub(crate) message: Arc<Message>,
     pub(crate) plugin: PluginName,
     pub(crate) kv_quota: u64,
@@ -79,14 +83,15 @@ pub(crate) struct Services {
 
 impl Services {
     pub(crate) fn new(
-        store: Store,
+        desk: &Desk,
         channel: Arc<ChannelWiring>,
-        connector: Option<Arc<dyn Connector>>,
         message: Arc<Message>,
         (plugin, kv_quota): (PluginName, u64),
         drafts: Arc<Drafts>,
     ) -> Self {
-        Self { store, channel, connector, message, plugin, kv_quota, drafts, answers: Mutex::default() }
+        let connector = desk.carriers.connector(&channel.account);
+        let (store, network) = (desk.store.clone(), desk.network.clone());
+        Self { store, channel, connector, network, message, plugin, kv_quota, drafts, answers: Mutex::default() }
     }
 
     pub(crate) fn take_answers(&self) -> Vec<HostAnswer> {
@@ -206,7 +211,11 @@ impl HostServices for Services {
     async fn attachment(&self, handle: &str, offset: u64, length: u32) -> Option<Vec<u8>> {
         let known = self.message.attachments.iter().any(|a| a.handle == handle);
         let bytes = match (&self.connector, known) {
-            (Some(connector), true) => connector.attachment(handle, offset, length).await,
+            (Some(connector), true) => {
+                let (connector, handle) = (connector.clone(), handle.to_owned());
+                let reading = async move { connector.attachment(&handle, offset, length).await };
+                Errands::new(self.network.clone()).run(reading).await
+            }
             _ => None,
         };
         self.record(format!("attachment {handle} {offset} {length}"), bytes.as_ref().map(Vec::len));

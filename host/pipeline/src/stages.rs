@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::answer::{Answer, Ending, prompt, reply};
 use crate::desk::Desk;
 use crate::dispatch::Dispatcher;
+use crate::errands::Errands;
 use crate::outbound::TurnUnderWay;
 use crate::permit::{Arrived, Asking, Permitted, permit};
 use crate::revoke::weed;
@@ -92,15 +93,17 @@ pub(crate) async fn back(
     let mut tracer = newest.tracer.lend();
     // What the prompt plugin writes counts only if its answer does.
     let drafts = Arc::new(newest.drafts.fork());
+    let errands = Errands::new(desk.network.clone());
     let answer = {
         let newest = &turn[turn.len() - 1].permitted;
         tokio::select! {
             biased;
             () = stop.cancelled() => None,
-            answer = prompt(desk, &turn, &drafts, &mut tracer) => Some(answer),
-            () = keep_typing(desk, newest) => None,
+            answer = prompt(desk, &errands, &turn, &drafts, &mut tracer) => Some(answer),
+            () = keep_typing(desk, &errands, newest) => None,
         }
     };
+    errands.over().await;
     if let Some(newest) = turn.last_mut() {
         newest.tracer = tracer;
         if answer.is_some() {
@@ -116,15 +119,22 @@ pub(crate) async fn back(
     }
 }
 
+/// An answer that comes sooner needs no notice that it is coming: a notice is a call of the provider, as dear as the
+/// answer's own.
+const NOTICE_AFTER: Duration = Duration::from_millis(300);
+
 /// Shows that an answer is being made, for as long as it is. Never ends by itself.
-async fn keep_typing(desk: &Desk, permitted: &Permitted) {
+async fn keep_typing(desk: &Desk, errands: &Errands, permitted: &Permitted) {
     let channel = permitted.channel();
     let Some(every) = channel.abilities.typing_every else { return std::future::pending().await };
-    let chat: &Chat = &permitted.message().chat;
+    let chat: Arc<Chat> = Arc::new(permitted.message().chat.clone());
+    tokio::time::sleep(NOTICE_AFTER).await;
     loop {
         if let Some(connector) = desk.carriers.connector(&channel.account) {
+            let chat = chat.clone();
             // Best effort: a slow notice must not hold the next one up.
-            let _ = tokio::time::timeout(every, connector.typing(chat)).await;
+            let notice = async move { tokio::time::timeout(every, connector.typing(&chat)).await };
+            let _ = errands.run(notice).await;
         }
         tokio::time::sleep(every).await;
     }

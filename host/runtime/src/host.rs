@@ -16,6 +16,7 @@ use switchhook_pipeline::wiring::Wiring;
 use switchhook_pipeline::{Event, Pipeline, PipelineParts, Straggler};
 use switchhook_plugin::PluginHost;
 use switchhook_store::{Approval, Store, StoreError};
+use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -112,7 +113,14 @@ impl Host {
         let HostOptions { config_path, kinds, secrets, plugins, store, clock, watch } = options;
         let registry = Arc::new(Registry::open(store.clone(), clock.clone()).await?);
         let channels = Arc::new(Channels::new(registry.clone()));
-        let parts = PipelineParts { store: store.clone(), clock: clock.clone(), carriers: channels.clone() };
+        let network = Handle::current();
+        let parts = PipelineParts {
+            store: store.clone(),
+            clock: clock.clone(),
+            carriers: channels.clone(),
+            lanes: plugins.runtime().unwrap_or_else(|| network.clone()),
+            network,
+        };
         let pipeline = Pipeline::new(parts, Wiring::new(GenerationNumber(0), []));
         let (watcher, changes) = Watcher::start(first.files.clone(), watch)?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

@@ -87,7 +87,7 @@ impl Dispatcher {
     pub(crate) fn release(self: &Arc<Self>, reserved: Reserved) {
         for key in reserved.0 {
             // Something may have queued up behind the reservation.
-            self.tasks.spawn(self.clone().run(key));
+            self.start(key);
         }
     }
 
@@ -109,7 +109,7 @@ impl Dispatcher {
         }
         drop(state);
         for key in started {
-            self.tasks.spawn(self.clone().run(key));
+            self.start(key);
         }
     }
 
@@ -127,7 +127,7 @@ impl Dispatcher {
             rows.into_iter().filter_map(|row| enqueue(&mut state, Outgoing { row, standings: 0 })).collect();
         drop(state);
         for key in started {
-            self.tasks.spawn(self.clone().run(key));
+            self.start(key);
         }
     }
 
@@ -152,6 +152,10 @@ impl Dispatcher {
     fn account(&self, account: &AccountId) -> Arc<AccountState> {
         let mut state = self.state.lock();
         state.accounts.entry(account.clone()).or_insert_with(|| Arc::new(AccountState::new())).clone()
+    }
+
+    fn start(self: &Arc<Self>, key: ChatKey) {
+        self.tasks.spawn_on(self.clone().run(key), &self.desk.network);
     }
 
     /// Sends the rows of one chat, one after the other, until there is none.

@@ -103,6 +103,8 @@ pub(crate) struct Ledger {
     pub(crate) idempotent: bool,
     /// There is no connector: what goes out stays in the journal.
     pub(crate) absent: AtomicBool,
+    /// Notices that an answer is being made.
+    pub(crate) notices: AtomicUsize,
 }
 
 impl Ledger {
@@ -134,12 +136,15 @@ impl Connector for Ledger {
         Abilities {
             text: TextLimit::Bytes(20),
             idempotent_send: self.idempotent,
-            typing_every: None,
+            typing_every: Some(Duration::from_secs(4)),
             send_limits: None,
         }
     }
     async fn run(&self, _: ConnectorContext) -> Result<(), ConnectorError> {
         Ok(())
+    }
+    async fn typing(&self, _: &Chat) {
+        self.notices.fetch_add(1, Ordering::SeqCst);
     }
     async fn deliver(&self, delivery: &Delivery) -> Result<Receipt, DeliveryError> {
         let _permit = self.gate.acquire().await.expect("the gate stays");
@@ -237,10 +242,12 @@ impl Bench {
             gate: gate(),
             idempotent: false,
             absent: AtomicBool::new(false),
+            notices: AtomicUsize::new(0),
         });
         let model = Arc::new(GatedModel { gate: gate(), asked: Mutex::default() });
         let carriers = Arc::new(OneCarrier(ledger.clone()));
-        let parts = PipelineParts { store: store.clone(), clock, carriers };
+        let here = || tokio::runtime::Handle::current();
+        let parts = PipelineParts { store: store.clone(), clock, carriers, lanes: here(), network: here() };
         let pipeline = Pipeline::new(parts, wiring(1, setup, &ledger, &model));
         Self { clock: ahead, pipeline, store, ledger, model, written: AtomicUsize::new(0), _folder: folder }
     }
@@ -250,7 +257,9 @@ impl Bench {
         let gate = Semaphore::new(Semaphore::MAX_PERMITS >> 1);
         let model = Arc::new(GatedModel { gate, asked: Mutex::default() });
         let carriers = Arc::new(OneCarrier(self.ledger.clone()));
-        let parts = PipelineParts { store: self.store.clone(), clock: self.clock.clone(), carriers };
+        let here = || tokio::runtime::Handle::current();
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let parts = PipelineParts { store, clock, carriers, lanes: here(), network: here() };
         Pipeline::new(parts, wiring(1, setup, &self.ledger, &model))
     }
 

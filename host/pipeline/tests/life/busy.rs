@@ -1,10 +1,12 @@
 //! What happens while the model is busy.
 
+use std::sync::atomic::Ordering;
+
 use switchhook_core::action::{Action, Outgoing};
 use switchhook_core::hook::Outcome;
 use switchhook_pipeline::wiring::WhileBusy;
 
-use crate::bench::{Bench, Handle, Setup};
+use crate::bench::{Bench, Handle, Setup, until};
 
 fn commands() -> Handle {
     Box::new(|m| match m.text() {
@@ -103,4 +105,19 @@ async fn merged_turn_keeps_what_reply_plugins_added() {
     for text in ["seen 1", "seen 2", "seen 3"] {
         assert!(sent.iter().any(|s| s == text), "{text} is missing: {sent:?}");
     }
+}
+
+/// A notice is a call of the provider: an answer that comes at once goes without. Time moves while everybody waits.
+#[tokio::test(start_paused = true)]
+async fn only_an_answer_that_takes_its_time_is_announced() {
+    let bench = Bench::new(setup(WhileBusy::Queue));
+    let notices = || bench.ledger.notices.load(Ordering::SeqCst);
+    bench.write("a", "quick").await;
+    bench.sent(1).await;
+    assert_eq!(notices(), 0);
+    bench.hold_model();
+    bench.write("a", "slow").await;
+    until("the answer is announced, and again", async || (notices() >= 2).then_some(())).await;
+    bench.let_model(1);
+    assert_eq!(bench.sent(2).await, ["re: quick", "re: slow"]);
 }

@@ -190,7 +190,14 @@ impl Bench {
         .unwrap();
         let registry = Arc::new(Registry::open(store.clone(), clock.clone()).await.unwrap());
         let channels = Arc::new(Channels::new(registry.clone()));
-        let parts = PipelineParts { store: store.clone(), clock: clock.clone(), carriers: channels.clone() };
+        let here = tokio::runtime::Handle::current;
+        let parts = PipelineParts {
+            store: store.clone(),
+            clock: clock.clone(),
+            carriers: channels.clone(),
+            lanes: here(),
+            network: here(),
+        };
         let pipeline = Pipeline::new(parts, Wiring::new(GenerationNumber(0), []));
         let phone = Arc::new(Phone::new());
         let (channel, account) = (ChannelName::new("mine").unwrap(), AccountId::new("phone", "mine"));
