@@ -23,7 +23,7 @@ use crate::writer::{Awaited, Batch, Keeps, Nudge, Ordered, QUEUE, Reading, Share
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// A power cut: every commit is synced.
+    /// A power cut: every commit that somebody waits for is synced, and all others within a tenth of a second.
     #[default]
     Power,
     /// The end of the process, however it comes; a power cut may lose the last commits, never the whole. What must never
@@ -59,6 +59,8 @@ pub struct Counters {
     pub failed_commits: u64,
     /// Commits that survive a power cut.
     pub synced_commits: u64,
+    /// Syncs of commits that were not synced themselves, and that no other followed soon.
+    pub late_syncs: u64,
     /// Writes asked for; several share a commit.
     pub ops: u64,
     /// The most writes that ever waited at once.
@@ -68,7 +70,8 @@ pub struct Counters {
 /// The journal and everything else that must survive. Cheap to clone; the last clone to go flushes and closes.
 ///
 /// Two classes of write: *awaited* ones return when they are on disk, *ordered* ones when they are queued, and nothing
-/// queued later overtakes them. Dropping a future before it is done leaves the write either queued or not.
+/// queued later overtakes them. Ordered ones survive the process as soon as they are written; a power cut may take back
+/// the last tenth of a second of them. Dropping a future before it is done leaves the write either queued or not.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -99,11 +102,12 @@ impl Store {
         let readers = if exclusive { None } else { Some(Readers::start(&folder.file())?) };
         let (queue, waiting) = mpsc::channel(QUEUE);
         let dir = options.dir;
-        let writer = Writer { conn, shared: shared.clone(), durability: options.durability, folder };
+        let threads = |reason| StoreError::Folder { dir: dir.clone(), reason: Arc::new(reason) };
+        let writer = Writer::new(conn, shared.clone(), options.durability, folder).map_err(threads)?;
         let writer = std::thread::Builder::new()
             .name("store-write".to_owned())
             .spawn(move || writer.run(waiting))
-            .map_err(|reason| StoreError::Folder { dir, reason: Arc::new(reason) })?;
+            .map_err(threads)?;
         let writer = Mutex::new(Some(writer));
         let inner = Inner { queue, readers, vault, shared, clock: options.clock, next, writer };
         Ok((Self { inner: Arc::new(inner) }, recovered))
@@ -120,6 +124,7 @@ impl Store {
             commits: shared.commits.load(Ordering::Relaxed),
             failed_commits: shared.failed_commits.load(Ordering::Relaxed),
             synced_commits: shared.synced_commits.load(Ordering::Relaxed),
+            late_syncs: shared.late_syncs.load(Ordering::Relaxed),
             ops: shared.asked.load(Ordering::Relaxed),
             queue_high_water: shared.high_water.load(Ordering::Relaxed),
         }

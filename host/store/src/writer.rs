@@ -1,9 +1,12 @@
 //! The one thread that writes: it takes everything that waits, runs it in one transaction, and answers when it is on disk.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rusqlite::{CachedStatement, Connection, Params};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
@@ -15,20 +18,26 @@ use crate::store::Durability;
 /// Writes that may wait. Whoever comes after that waits for room.
 pub(crate) const QUEUE: usize = 1024;
 
+/// How long a power cut may take back what nobody waited for: long enough that under load another commit syncs it, too.
+const SYNC_WITHIN: Duration = Duration::from_millis(100);
+
 /// A write in the queue. `run` may be skipped where the transaction could not even begin; `finish` is always called,
 /// with what became of the commit.
 pub(crate) trait Work: Send {
     fn run(&mut self, batch: &mut Batch<'_>);
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
-    /// What its commit survives, whatever the store's durability is.
+    /// What its commit survives.
     fn keeps(&self) -> Keeps {
         Keeps::AsTheStore
     }
 }
 
 /// What a commit survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Keeps {
+    /// The end of the process; a power cut only from [`SYNC_WITHIN`] later on. For what nobody waits for: a sync is the
+    /// dearest part of a commit, and the next one syncs the log as a whole.
+    Process,
     /// What the store was opened for.
     AsTheStore,
     /// A power cut, always: what must never step back, such as a ratchet.
@@ -121,6 +130,9 @@ where
             self.result = batch.whole(work);
         }
     }
+    fn keeps(&self) -> Keeps {
+        Keeps::Process
+    }
     fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
         let result = commit.and(self.result);
         if let Err(error) = &result {
@@ -141,6 +153,9 @@ impl<F: FnOnce(Result<&Connection, StoreError>) + Send> Work for Reading<F> {
             read(Ok(batch.conn()));
         }
     }
+    fn keeps(&self) -> Keeps {
+        Keeps::Process
+    }
     fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
         if let (Some(read), Err(error)) = (self.read, commit) {
             read(Err(error));
@@ -153,6 +168,9 @@ pub(crate) struct Nudge;
 
 impl Work for Nudge {
     fn run(&mut self, _batch: &mut Batch<'_>) {}
+    fn keeps(&self) -> Keeps {
+        Keeps::Process
+    }
     fn finish(self: Box<Self>, _commit: Result<(), StoreError>) {}
 }
 
@@ -165,6 +183,8 @@ pub(crate) struct Shared {
     pub(crate) failed_commits: AtomicU64,
     /// Commits that were synced, so that they survive a power cut.
     pub(crate) synced_commits: AtomicU64,
+    /// Syncs of commits that were not synced themselves, and that no other followed soon.
+    pub(crate) late_syncs: AtomicU64,
     /// Writes that were asked for, and those that are over: equal means that nothing waits.
     pub(crate) asked: AtomicU64,
     pub(crate) over: AtomicU64,
@@ -172,17 +192,35 @@ pub(crate) struct Shared {
 }
 
 pub(crate) struct Writer {
-    pub(crate) conn: Connection,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) durability: Durability,
+    conn: Connection,
+    shared: Arc<Shared>,
+    durability: Durability,
+    /// Whether the connection syncs its commits now.
+    syncing: Cell<bool>,
+    /// Since when something is committed that a power cut would take back.
+    behind: Cell<Option<Instant>>,
+    /// For waiting with a limit: a thread of ours has no timer of its own.
+    timer: Runtime,
     /// Held until the last commit is done.
-    pub(crate) folder: Folder,
+    folder: Folder,
 }
 
 impl Writer {
+    /// `conn` is as [`schema::writer`](crate::schema::writer) makes it for this durability.
+    pub(crate) fn new(
+        conn: Connection,
+        shared: Arc<Shared>,
+        durability: Durability,
+        folder: Folder,
+    ) -> std::io::Result<Self> {
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let (syncing, behind) = (Cell::new(durability == Durability::Power), Cell::new(None));
+        Ok(Self { conn, shared, durability, syncing, behind, timer, folder })
+    }
+
     /// Works until told to stop, then does what waits, and ends.
     pub(crate) fn run(self, mut queue: mpsc::Receiver<Box<dyn Work>>) {
-        while let Some(first) = queue.blocking_recv() {
+        while let Some(first) = self.next(&mut queue) {
             self.commit(gather(first, &mut queue));
             if self.shared.stop.load(Ordering::Acquire) {
                 queue.close();
@@ -201,6 +239,33 @@ impl Writer {
             tracing::warn!(%error, "the journal did not close cleanly; nothing is lost");
         }
         drop(folder);
+    }
+
+    /// The next write. Where the last commit was not synced and none follows soon, its log is synced meanwhile.
+    fn next(&self, queue: &mut mpsc::Receiver<Box<dyn Work>>) -> Option<Box<dyn Work>> {
+        if let Some(since) = self.behind.get() {
+            let left = SYNC_WITHIN.saturating_sub(since.elapsed());
+            let soon = async { tokio::time::timeout(left, queue.recv()).await };
+            // A queue that is never empty must not put it off.
+            if !left.is_zero()
+                && let Ok(next) = self.timer.block_on(soon)
+            {
+                return next;
+            }
+            self.catch_up();
+        }
+        queue.blocking_recv()
+    }
+
+    /// Syncs what was committed without it.
+    fn catch_up(&self) {
+        match self.folder.sync_log() {
+            Ok(()) => {
+                self.shared.late_syncs.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => tracing::error!(%error, "the journal's log can't be synced; the next commit does it"),
+        }
+        self.behind.set(None);
     }
 
     fn commit(&self, mut works: Vec<Box<dyn Work>>) {
@@ -222,10 +287,13 @@ impl Writer {
 
     fn transact(&self, works: &mut [Box<dyn Work>]) -> Result<Vec<Effect>, StoreError> {
         let conn = &self.conn;
-        let synced = works.iter().any(|work| work.keeps() == Keeps::Power) || self.durability == Durability::Power;
-        // Takes effect outside of a transaction only. The log is synced as a whole, what was not before included.
-        conn.prepare_cached(if synced { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" })?
-            .execute([])?;
+        let synced = match works.iter().map(|work| work.keeps()).max() {
+            Some(Keeps::Power) => true,
+            Some(Keeps::AsTheStore) => self.durability == Durability::Power,
+            Some(Keeps::Process) | None => false,
+        };
+        self.sync_commits(synced)?;
+        let changes = conn.total_changes();
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut batch = Batch { conn, effects: Vec::new(), memory: &self.shared.memory, broken: None };
         for work in works {
@@ -239,7 +307,30 @@ impl Writer {
         conn.prepare_cached("COMMIT")?.execute([]).map_err(|error| self.roll_back(error.into()))?;
         edge("store.after_commit");
         self.shared.synced_commits.fetch_add(u64::from(synced), Ordering::Relaxed);
+        if !synced {
+            let since = self.behind.get().unwrap_or_else(Instant::now);
+            self.behind.set((self.durability == Durability::Power).then_some(since));
+        } else if conn.total_changes() != changes {
+            self.behind.set(None);
+        } else if self.behind.get().is_some() {
+            // A commit of nothing syncs nothing, and whoever waits for it may rely on what came before.
+            self.catch_up();
+        }
         Ok(effects)
+    }
+
+    /// Whether the commits that follow are synced. The log is synced as a whole, what was not before included.
+    fn sync_commits(&self, synced: bool) -> Result<(), StoreError> {
+        if self.syncing.get() != synced {
+            // Not a kept statement: SQLite obeys this one when it prepares it, and outside of a transaction only.
+            self.conn.execute_batch(if synced {
+                "PRAGMA synchronous = FULL"
+            } else {
+                "PRAGMA synchronous = NORMAL"
+            })?;
+            self.syncing.set(synced);
+        }
+        Ok(())
     }
 
     fn roll_back(&self, error: StoreError) -> StoreError {

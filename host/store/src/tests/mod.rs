@@ -3,6 +3,7 @@
 mod account;
 mod contacts;
 mod deliveries;
+mod durability;
 mod failure;
 mod keys;
 mod kv;
