@@ -79,13 +79,13 @@ impl Chat {
         for (_, action) in bench.ledger.sent.lock().iter().filter(|(to, _)| *to == chat) {
             let Action::Send(Outgoing { text, .. }) = action else { continue };
             match sent.last_mut() {
-                // A long answer leaves in parts.
-                Some(last) if !text.starts_with("re: ") && !text.starts_with("did ") => last.push_str(text),
+                // A long answer leaves in parts, the first of which may be cut at its only space.
+                Some(last) if !text.starts_with("re:") && !text.starts_with("did ") => last.push_str(text),
                 _ => sent.push(text.clone()),
             }
         }
-        let read = |text: &String| match text.strip_prefix("re: ") {
-            Some(numbers) => Sent::Answered(numbers.split('+').map(number).collect()),
+        let read = |text: &String| match text.strip_prefix("re:") {
+            Some(numbers) => Sent::Answered(numbers.trim_start().split('+').map(number).collect()),
             None => Sent::Did(number(text.rsplit(' ').next().expect("a last word"))),
         };
         Self { sent: sent.iter().map(read).collect(), written }
