@@ -33,14 +33,15 @@ impl Table {
         let widths = self.widths();
         let lead: usize = widths.iter().map(|width| width + GAP.len()).sum();
         let beside = FRAME.saturating_sub(lead);
-        let longest = self.rows.iter().filter_map(|row| row.last()).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let sentences = self.rows[1..].iter().filter_map(|row| row.last());
+        let longest = sentences.map(|cell| cell.chars().count()).max().unwrap_or(0);
         let mut text = String::new();
         for (number, row) in self.rows.iter().enumerate() {
             let (last, others) = row.split_last().expect("a row has cells");
             let cells = others.iter().zip(&widths).map(|(cell, &width)| format!("{:width$}{GAP}", clip(cell, width)));
             let start = cells.collect::<String>();
             // A heading stays beside the others where it can.
-            let below = longest > beside && beside < NARROW && (number > 0 || last.chars().count() > beside);
+            let below = if number == 0 { last.chars().count() > beside } else { longest > beside && beside < NARROW };
             if below {
                 push_line(&mut text, &start);
                 wrap(last, FRAME - BELOW.len()).iter().for_each(|line| push_line(&mut text, &format!("{BELOW}{line}")));

@@ -71,11 +71,15 @@ async fn handle(
     let answer = step.hook.handle(session.call(), permitted.message()).await;
     let summary = answer.as_ref().map(|outcome| match outcome {
         Outcome::Pass => "pass".to_owned(),
-        Outcome::Continue(actions) => format!("continue, {} actions", actions.len()),
-        Outcome::Answered(actions) => format!("answered, {} actions", actions.len()),
+        Outcome::Continue(actions) => counted("continue", actions),
+        Outcome::Answered(actions) => counted("answered", actions),
     });
     session.close("handle", summary, tracer);
     answer
+}
+
+fn counted(how: &str, actions: &[Action]) -> String {
+    if actions.len() == 1 { format!("{how}, 1 action") } else { format!("{how}, {} actions", actions.len()) }
 }
 
 /// What the config wants done when a plugin failed; none means to go on without it.
@@ -163,7 +167,7 @@ async fn read(
     let session = Session::open(desk, latest.channel(), latest.message(), step, drafts);
     let answer = step.hook.read(session.call(), state, completion).await;
     let summary = answer.as_ref().map(|next| match next {
-        Next::Done(actions) => format!("done, {} actions", actions.len()),
+        Next::Done(actions) => counted("done", actions),
         Next::Again(request) => format!("again, {} messages", request.messages.len()),
     });
     session.close("read", summary, tracer);

@@ -37,7 +37,7 @@ fn escaped(id: &str) -> String {
 
 fn people(contacts: &[ContactEntry]) -> String {
     let now = SystemClock.now();
-    let mut table = Table::new(["PERSON", "NAME", "STANDING", "CHANNEL", "LAST SEEN", "ALSO KNOWN AS"]);
+    let mut table = Table::new(["PERSON", "NAME", "STANDING", "CHANNEL", "LAST SEEN", "ALIASES"]);
     for contact in contacts {
         let aliases: Vec<&str> = contact.aliases.iter().map(PersonId::as_str).collect();
         table.row([
