@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
-use switchhook_core::id::InboxId;
+use switchhook_core::id::{ChannelName, InboxId};
 use switchhook_core::person::PersonId;
 
 /// What somebody who hands on this binary has to know.
@@ -24,6 +24,7 @@ Examples:
   switchhook check --config box.toml        say everything that is wrong with a config
   switchhook reload --dry-run               say what an edit would touch
   switchhook explain m17                    say who decided what about a message
+  switchhook link me                        link a channel with a phone
 
 Exit codes:
   0  done
@@ -31,7 +32,8 @@ Exit codes:
   2  the command line is wrong
   3  the config has errors
   4  no host is running, or it can't be reached
-  5  the running host refused (nothing of that name, or not in that state)";
+  5  the running host refused (nothing of that name, or not in that state)
+  6  the phone was not linked";
 
 /// A self-hosted host for messaging channels, with sandboxed plugins for the logic.
 #[derive(Debug, Parser)]
@@ -50,6 +52,33 @@ pub(crate) struct Output {
     /// Answer in JSON, for scripts
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+const LINK_HELP: &str = "\
+Shows a QR code in the terminal, and the next one before it dies, until a phone
+has scanned it. Ctrl-C cancels. Piped, it draws each code once; with --json it
+prints the attempt, one a line, whenever something of it changed.
+
+Examples:
+  switchhook link me                        scan the code with the phone
+  switchhook link me --code +15551234567    type a code on that phone
+  switchhook link me --confirm              give up the link that stands
+
+It ends with 0 when the phone is linked, and with 6 when it is not.";
+
+/// What `switchhook link` is asked.
+#[derive(Debug, Group)]
+pub(crate) struct LinkArgs {
+    /// The channel, as the config names it
+    pub(crate) channel: ChannelName,
+    /// Show a code to type on the phone of this number [default: the channel's `number`]
+    #[arg(long, value_name = "+NUMBER", num_args = 0..=1, value_parser = number)]
+    pub(crate) code: Option<Option<PersonId>>,
+    /// Give up a link that stands, if there is one
+    #[arg(long)]
+    pub(crate) confirm: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +130,26 @@ pub(crate) enum Command {
     /// People who have written
     #[command(subcommand)]
     Contacts(ContactsCommand),
+    /// Link a channel with a phone, by QR code or by a code to type
+    #[command(after_help = LINK_HELP)]
+    Link(LinkArgs),
+    /// Show the devices that channels are on their phones
+    #[command(after_help = "Examples:\n  switchhook devices\n  switchhook devices me --json | jq .connection.state")]
+    Devices {
+        /// Only this channel's, with all that is known of it
+        channel: Option<ChannelName>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// End a channel's link: tells the phone, and forgets the keys
+    #[command(after_help = "Example:\n  switchhook unlink me")]
+    Unlink { channel: ChannelName },
+    /// Wipe a channel's credentials without telling the phone
+    #[command(
+        after_help = "For what `unlink` can't mend. The phone goes on listing the device until it is removed there.\n\n\
+                            Example:\n  switchhook reset me && switchhook link me"
+    )]
+    Reset { channel: ChannelName },
     /// Compile a component; the host starts this for itself
     #[command(hide = true)]
     Compile {
@@ -170,6 +219,10 @@ pub(crate) enum ContactsCommand {
     },
 }
 
+fn number(text: &str) -> Result<PersonId, String> {
+    PersonId::from_number(text).map_err(|error| error.to_string())
+}
+
 fn person(text: &str) -> Result<PersonId, String> {
     use switchhook_core::person::Member;
     match Member::parse(text, None) {
@@ -200,5 +253,17 @@ mod tests {
         assert!(Args::try_parse_from(["switchhook", "explain", "d17"]).is_err());
         assert!(Args::try_parse_from(["switchhook", "contacts", "approve", "group:family"]).is_err());
         assert!(Args::try_parse_from(["switchhook", "contacts", "approve", "tg:1"]).is_ok());
+    }
+
+    #[test]
+    fn a_number_is_checked_before_anybody_is_asked() {
+        let link = |rest: &[&str]| Args::try_parse_from([&["switchhook", "link", "me"], rest].concat());
+        for bad in ["15551234567", "+1", "+1555123456x"] {
+            let error = link(&["--code", bad]).unwrap_err().to_string();
+            assert!(error.contains("is no phone number"), "{error}");
+        }
+        for good in [&[][..], &["--code"], &["--code", "+1 555 123-4567"]] {
+            assert!(link(good).is_ok(), "{good:?}");
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use switchhook_api::LocalToken;
 use switchhook_api::dto::ErrorBody;
 
@@ -35,25 +37,39 @@ impl Client {
         Ok(Self { http, token, address, places })
     }
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.json(Method::GET, path).await
+        self.json(Method::GET, path, None).await
     }
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.json(Method::POST, path).await
+        self.json(Method::POST, path, None).await
+    }
+    pub(crate) async fn post_with<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        let body = serde_json::to_value(body).map_err(|error| Failure::other("the request can't be written", error))?;
+        self.json(Method::POST, path, Some(body)).await
+    }
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.json(Method::DELETE, path, None).await
     }
     /// For what answers with nothing but success.
     pub(crate) async fn act(&self, path: &str) -> Result<(), Failure> {
-        self.send(Method::POST, path).await.map(drop)
+        self.send(Method::POST, path, None).await.map(drop)
     }
-    async fn json<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, Failure> {
-        let answer = self.send(method, path).await?;
+    /// The same for what is to be gone.
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
+        self.send(Method::DELETE, path, None).await.map(drop)
+    }
+    async fn json<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, Failure> {
+        let answer = self.send(method, path, body).await?;
         answer
             .json()
             .await
             .map_err(|error| Failure::other("the host's answer can't be read: is it of another version?", error))
     }
-    async fn send(&self, method: Method, path: &str) -> Result<Response, Failure> {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Response, Failure> {
         let url = format!("http://{}/api/v1/{path}", self.address);
-        let request = self.http.request(method, url).bearer_auth(self.token.secret().expose_secret());
+        let mut request = self.http.request(method, url).bearer_auth(self.token.secret().expose_secret());
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
         let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         if answer.status().is_success() {
             return Ok(answer);

@@ -31,6 +31,9 @@ pub enum Failure {
     /// The running host's word.
     #[error("{message}")]
     Refused { code: String, message: String },
+    /// An attempt to link that is over; `code` is that of B11.
+    #[error("`{channel}` is not linked ({code}): {what}")]
+    NotLinked { channel: String, code: String, what: String },
     /// A plugin that was named on the command line.
     #[error(transparent)]
     Plugin(#[from] CatalogueError),
@@ -59,6 +62,7 @@ impl Failure {
             Self::Config(_) | Self::ConfigTold { .. } | Self::ConfigRefused { .. } | Self::Locate(_) => 3,
             Self::NoHost { .. } | Self::NoToken { .. } => 4,
             Self::Refused { .. } => 5,
+            Self::NotLinked { .. } => 6,
         }
     }
     /// Says it on standard error (what `--json` asked for: on standard output).

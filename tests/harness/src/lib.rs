@@ -2,6 +2,7 @@
 
 mod fakes;
 mod host;
+mod linking;
 mod programs;
 mod traffic;
 mod wait;
@@ -11,6 +12,7 @@ mod world;
 
 pub use fakes::{Model, Sent, Telegram};
 pub use host::{Host, build_instrumented};
+pub use linking::{Linked, Linking};
 pub use traffic::{Tally, Traffic, WRITER};
 pub use wait::{eventually, eventually_within};
 pub use web::Visitor;

@@ -4,8 +4,10 @@ mod check;
 mod compile;
 mod contacts;
 mod dead;
+mod devices;
 mod explain;
 mod held;
+mod link;
 mod plugin;
 mod reload;
 mod schema;
@@ -35,6 +37,10 @@ pub(crate) fn execute(args: Args) -> Result<String, Failure> {
         Command::Dead(command) => ask(places()?, async |c| dead::dead(&c, command).await),
         Command::Held(command) => ask(places()?, async |c| held::held(&c, command).await),
         Command::Contacts(command) => ask(places()?, async |c| contacts::contacts(&c, command).await),
+        Command::Link(args) => ask(places()?, async |c| link::link(&c, args).await),
+        Command::Devices { channel, output } => ask(places()?, async |c| devices::devices(&c, channel, output).await),
+        Command::Unlink { channel } => ask(places()?, async |c| devices::unlink(&c, &channel).await),
+        Command::Reset { channel } => ask(places()?, async |c| devices::reset(&c, &channel).await),
         Command::Compile { arguments } => compile::compile(arguments),
     }
 }
