@@ -33,7 +33,7 @@ bench *arguments:
 
 # Kill and starve the host, and count what was lost (`torture --minutes 60` for a night)
 torture *arguments:
-    cargo build --workspace
+    cargo build --workspace --bins --tests
     "$CARGO_TARGET_DIR/debug/torture" {{ arguments }}
 
 # Fuzz what comes from outside: one target or all, so many seconds each (needs the nightly toolchain)

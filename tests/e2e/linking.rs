@@ -44,34 +44,6 @@ async fn in_state(world: &World, wanted: &str) {
     eventually(&format!("the channel is {wanted}"), || async { (state(world).await == wanted).then_some(()) }).await;
 }
 
-fn device(world: &World) -> Value {
-    world.host.cli_json(&["devices", "wa"])
-}
-
-/// A1, B1, B3: a phone scans what is shown, the attempt is told step by step and remembered, and the channel answers; what
-/// was written before the link is left alone.
-#[tokio::test]
-async fn scanned_phone_is_linked_and_its_people_are_answered() {
-    let world = unlinked().await;
-    in_state(&world, "needs-link").await;
-    let linked = link(&world).await;
-    assert_eq!(linked.last["status"], "success");
-    let progress = json!({ "qr_scanned": true, "device_linked": true, "sync_complete": true });
-    assert_eq!(linked.last["progress"], progress);
-    assert_eq!((&linked.last["method"], &linked.last["attempt"]), (&json!("qr"), &json!(1)));
-    assert!(linked.last["qr"].is_null(), "what was scanned is shown no more: {}", linked.last);
-    let device = device(&world);
-    assert_eq!((&device["status"], &device["number"]), (&json!("active"), &json!(format!("+{OWNER}"))), "{device}");
-
-    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
-    let long_ago = long_ago.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
-    world.whatsapp().say(ALICE, json!({ "text": "before the link", "at": long_ago })).await;
-    world.whatsapp().write(ALICE, "hello").await;
-    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
-    assert_eq!(world.whatsapp().texts_to(ALICE).await.len(), 1);
-    world.whatsapp().no_violations().await;
-}
-
 /// B2, E6: a code of two groups of four, typed wrongly and then rightly.
 #[tokio::test]
 async fn typed_code_links_after_a_wrong_one() {
@@ -142,48 +114,6 @@ async fn another_phone_than_the_configured_one_is_refused_in_words() {
     assert!(ended.stderr.contains(OTHER), "it names the phone that is expected: {ended:?}");
     world.whatsapp().entry("logged_out", |entry| entry["account"] == OWNER).await;
     in_state(&world, "needs-link").await;
-}
-
-/// E1: a code for another number than the one that is linked asks for a word first, and then clears what was there.
-#[tokio::test]
-async fn another_number_needs_a_word_and_clears_the_old_one() {
-    let world = unlinked().await;
-    link(&world).await;
-    let other = format!("+{OTHER}");
-    let refused = world.host.link(&["wa", "--code", &other]).end().await;
-    assert_eq!(refused.code, Some(5), "{refused:?}");
-    assert!(refused.stderr.contains("confirm"), "{refused:?}");
-    world.whatsapp().write(ALICE, "still there?").await;
-    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: still there?");
-
-    let mut linking = world.host.link(&["wa", "--code", &other, "--confirm"]);
-    let code = linking.code().await;
-    world.whatsapp().post("enter-code", json!({ "account": OTHER, "code": code })).await;
-    let linked = linking.end().await;
-    assert_eq!(linked.code, Some(0), "{linked:?}");
-    assert_eq!(device(&world)["number"], other.as_str());
-}
-
-/// B5, B11: unlinked from here the phone is told; unlinked on the phone the host says that it needs a link. After either
-/// the channel links again.
-#[tokio::test]
-async fn link_ends_from_both_sides_and_can_be_made_again() {
-    let world = unlinked().await;
-    link(&world).await;
-    let output = world.host.cli(&["unlink", "wa"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    world.whatsapp().entry("logged_out", |_| true).await;
-    in_state(&world, "needs-link").await;
-    assert_eq!(device(&world)["status"], "revoked");
-
-    link(&world).await;
-    world.whatsapp().post("unlink", json!({ "account": OWNER })).await;
-    in_state(&world, "needs-link").await;
-    assert_eq!(device(&world)["status"], "revoked");
-
-    link(&world).await;
-    world.whatsapp().write(ALICE, "hello").await;
-    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
 }
 
 /// E5: a reset wipes the credentials and tells nobody; the channel links again.

@@ -154,17 +154,6 @@ fn a_broken_edit_is_refused_and_status_says_why() {
 }
 
 #[test]
-fn a_second_host_touches_nothing_and_says_so() {
-    let folder = Folder::new(CONFIG);
-    let mut host = folder.start();
-    let second = folder.run(&["run"]);
-    check_code(&second, 1);
-    assert!(second.stderr.contains("in use by process"), "{}", second.stderr);
-    check_code(&folder.run(&["status"]), 0);
-    host.stop();
-}
-
-#[test]
 fn hangup_is_a_reload_and_termination_a_drain() {
     let folder = Folder::new(CONFIG);
     let mut host = folder.start();

@@ -194,8 +194,8 @@ fn hear(world: &mut World, id: u64, account: Option<&str>, stanza: &Node) -> any
             None => Ok(()),
         },
         ("iq", _) => iq::answer(world, id, account, stanza),
-        // A device that is being linked acknowledges what its phone tells it.
-        ("ack", None) => Ok(()),
+        // A device that is being linked acknowledges what its phone tells it, and may say which session of its user it is.
+        ("ack" | "ib", None) => Ok(()),
         (tag, None) => anyhow::bail!("<{tag}> from a device that is not logged in"),
         ("message", Some(account)) => message::sent(world, id, account, stanza),
         ("receipt", Some(account)) => receipt::receipt(world, id, account, stanza),
