@@ -11,7 +11,7 @@ use super::words::{Look, look};
 pub(super) enum Screen {
     /// One attempt a line, whenever something of it changed.
     Json {
-        last: Option<Attempt>,
+        last: Option<Box<Attempt>>,
     },
     /// Nothing is ever redrawn.
     Pipe {
@@ -68,15 +68,15 @@ impl Clock {
     }
 }
 
-fn json(last: &mut Option<Attempt>, attempt: &Attempt, out: &mut impl Write) -> io::Result<()> {
+fn json(last: &mut Option<Box<Attempt>>, attempt: &Attempt, out: &mut impl Write) -> io::Result<()> {
     // Time that passes is no news.
     let mut still = attempt.clone();
     still.qr.iter_mut().for_each(|qr| qr.expires_in_ms = 0);
     still.code.iter_mut().for_each(|code| code.expires_in_ms = 0);
-    if last.as_ref() == Some(&still) {
+    if last.as_deref() == Some(&still) {
         return Ok(());
     }
-    *last = Some(still);
+    *last = Some(Box::new(still));
     serde_json::to_writer(&mut *out, attempt)?;
     writeln!(out)
 }
