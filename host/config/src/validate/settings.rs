@@ -154,8 +154,8 @@ impl<'t> Settings<'_, 't> {
     }
 
     fn report(&self, cx: &mut Context<'_>, error: &ValidationError<'_>) {
-        let pointer = error.instance_path.as_str();
-        if let ValidationErrorKind::AdditionalProperties { unexpected } = &error.kind {
+        let pointer = error.instance_path().as_str();
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
             for key in unexpected {
                 let escaped = key.replace('~', "~0").replace('/', "~1");
                 let place = self.place_of(&format!("{pointer}/{escaped}"), Node::name_place);
@@ -174,7 +174,7 @@ impl<'t> Settings<'_, 't> {
     /// The properties that the schema knows beside an unexpected one.
     fn siblings(&self, error: &ValidationError<'_>) -> Vec<String> {
         let schema = self.config.description.settings_schema.as_ref();
-        let around = error.schema_path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
+        let around = error.schema_path().as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
         let known =
             schema.and_then(|schema| schema.pointer(&format!("{around}/properties"))).and_then(Value::as_object);
         known.map(|known| known.keys().cloned().collect()).unwrap_or_default()
