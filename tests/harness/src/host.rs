@@ -301,7 +301,15 @@ fn instrumented() -> &'static Path {
         let beside = programs();
         // Within the repository: rustup finds the toolchain by the folder, also where no cargo started this program.
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo)
+        let mut build = Command::new(cargo);
+        // Set for whatever cargo runs, and watched by build scripts: kept, they have `ring` and all above it built anew.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                build.env_remove(name);
+            }
+        }
+        let built = build
             .current_dir(root)
             .args(["build", "--quiet", "--offline", "--manifest-path"])
             .arg(package.join("Cargo.toml"))
