@@ -113,7 +113,7 @@ impl From<LinkRefusal> for ApiError {
         let message = refusal.to_string();
         if let Some(code) = refusal.code() {
             let retry_after = match refusal {
-                LinkRefusal::TooMany { retry_after } => {
+                LinkRefusal::TooMany { retry_after, .. } => {
                     Some(retry_after.as_secs().max(1).try_into().unwrap_or(u32::MAX))
                 }
                 _ => None,
@@ -182,7 +182,7 @@ mod tests {
         check(LinkRefusal::NotRunning(mine()), 409, "conflict");
         check(LinkRefusal::AlreadyLinked("linked".to_owned()), 409, "DEVICE_ALREADY_LINKED");
         check(LinkRefusal::NotLinked(mine()), 409, "SESSION_INVALID");
-        check(LinkRefusal::TooMany { retry_after: Duration::from_secs(60) }, 429, "RATE_LIMITED");
+        check(LinkRefusal::TooMany { per_hour: 5, retry_after: Duration::from_secs(60) }, 429, "RATE_LIMITED");
         check(LinkRefusal::Link(LinkError::Unreachable { reason: "x".to_owned() }), 503, "CONNECTION_CLOSED");
     }
 
@@ -192,7 +192,8 @@ mod tests {
             let status = device_status(code);
             assert!(status.is_client_error() || status.is_server_error(), "{code}");
         }
-        let wait = ApiError::from(LinkRefusal::TooMany { retry_after: Duration::from_secs(60) }).into_response();
+        let wait =
+            ApiError::from(LinkRefusal::TooMany { per_hour: 5, retry_after: Duration::from_secs(60) }).into_response();
         assert_eq!(wait.headers()[header::RETRY_AFTER], "60");
     }
 }

@@ -61,6 +61,8 @@ pub struct HostConfig {
     /// What is older on arrival is not answered. Default 24 h.
     pub max_age: Duration,
     pub time_zone: String,
+    /// Attempts to link that one user may begin within an hour. Default 5 (B9).
+    pub link_attempts_per_hour: u32,
     pub log: LogFormat,
     /// How long a drain may take. Default 20 s.
     pub drain: Duration,

@@ -17,8 +17,8 @@ impl Host {
     /// Begins to link a channel to a phone; what is to be shown comes with [`Host::link_attempt`].
     pub async fn link(&self, channel: &str, request: LinkRequest, caller: Caller) -> Result<Begun, LinkRefusal> {
         let (channel, account) = self.account_of(channel)?;
-        let links = self.0.links.clone();
-        self.whole(async move { links.start(&channel, &account, &request, caller).await }).await
+        let (links, per_hour) = (self.0.links.clone(), self.config().host.link_attempts_per_hour);
+        self.whole(async move { links.start(&channel, &account, &request, caller, per_hour).await }).await
     }
 
     /// The attempt under way, or the last one.

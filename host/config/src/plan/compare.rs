@@ -50,6 +50,7 @@ pub(crate) fn host(old: &HostConfig, new: &HostConfig) -> (Keyed, Keyed) {
     };
     let live = [
         ("drain", old.drain == new.drain),
+        ("link_attempts_per_hour", old.link_attempts_per_hour == new.link_attempts_per_hour),
         ("max_age", old.max_age == new.max_age),
         ("time_zone", old.time_zone == new.time_zone),
     ];

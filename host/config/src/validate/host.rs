@@ -13,6 +13,7 @@ use crate::config::{Durability, HostConfig, LogFormat, MasterKeySource};
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 18789);
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const DRAIN: Duration = Duration::from_secs(20);
+const LINK_ATTEMPTS_PER_HOUR: u32 = 5;
 
 /// None only where something was reported.
 pub(crate) fn read(cx: &mut Context<'_>, node: Option<Node<'_>>) -> Option<HostConfig> {
@@ -25,6 +26,7 @@ pub(crate) fn read(cx: &mut Context<'_>, node: Option<Node<'_>>) -> Option<HostC
         durability: Durability::Power,
         max_age: MAX_AGE,
         time_zone: "UTC".to_owned(),
+        link_attempts_per_hour: LINK_ATTEMPTS_PER_HOUR,
         log: LogFormat::Pretty,
         drain: DRAIN,
     };
@@ -44,6 +46,8 @@ pub(crate) fn read(cx: &mut Context<'_>, node: Option<Node<'_>>) -> Option<HostC
     let report = &mut cx.report;
     host.durability = table.choice(report, "durability").unwrap_or(host.durability);
     host.max_age = table.duration(report, "max_age").unwrap_or(MAX_AGE);
+    let attempts = table.number(report, "link_attempts_per_hour").and_then(|n| n.try_into().ok());
+    host.link_attempts_per_hour = attempts.unwrap_or(LINK_ATTEMPTS_PER_HOUR);
     host.log = table.choice(report, "log").unwrap_or(host.log);
     host.drain = table.duration(report, "drain").unwrap_or(DRAIN);
     Some(host)

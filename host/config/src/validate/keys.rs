@@ -79,6 +79,11 @@ pub(crate) const HOST: &[Key] = &[
         Shape::Duration(SECOND, DAY.saturating_mul(30)),
         "What is older on arrival is not answered. Default: `24h`.",
     ),
+    key(
+        "link_attempts_per_hour",
+        Shape::Number(1, 1000),
+        "Attempts to link a phone that one user may begin within an hour; WhatsApp counts them, too. Default: 5.",
+    ),
     key("time_zone", Shape::Text, "IANA name of the time zone plugins see. Default: `UTC`."),
     key("log", Shape::Choice(&["pretty", "json"]), "How log lines look. Default: `pretty`."),
     key("drain", Shape::Duration(SECOND, MINUTE.saturating_mul(10)), "How long stopping may take. Default: `20s`."),

@@ -33,8 +33,11 @@ pub enum LinkRefusal {
     AlreadyLinked(String),
     #[error("no phone is linked to `{0}`: run `switchhook link {0}`")]
     NotLinked(ChannelName),
-    #[error("too many attempts: five an hour are allowed; the next one is in {} s", retry_after.as_secs())]
-    TooMany { retry_after: Duration },
+    #[error(
+        "too many attempts: {per_hour} an hour are allowed (`link_attempts_per_hour`); the next one is in {} s",
+        retry_after.as_secs()
+    )]
+    TooMany { per_hour: u32, retry_after: Duration },
     #[error("nobody has asked to link `{0}` yet")]
     NoAttempt(ChannelName),
     #[error("no attempt to link `{0}` is under way")]

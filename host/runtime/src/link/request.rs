@@ -19,8 +19,7 @@ use crate::link::view::{Attempt, LinkRequest, ShownQr};
 use crate::link::worker::{ATTEMPT, Clearing, Worker, detail};
 use crate::link::{Links, Slot};
 
-/// Attempts that one user may begin within [`WINDOW`] (B9).
-const ATTEMPTS: usize = 5;
+/// Attempts are counted over this long (B9).
 const WINDOW: Duration = Duration::from_secs(3600);
 
 /// What a request for an attempt came to.
@@ -32,13 +31,14 @@ pub enum Begun {
 }
 
 impl Links {
-    /// Begins an attempt and returns at once; what it shows is to be polled.
+    /// Begins an attempt and returns at once; what it shows is to be polled. One user may begin `per_hour` of them.
     pub(crate) async fn start(
         self: &Arc<Self>,
         channel: &ChannelName,
         account: &AccountId,
         request: &LinkRequest,
         caller: Caller,
+        per_hour: u32,
     ) -> Result<Begun, LinkRefusal> {
         let seat = self.seat(channel, account)?;
         let linkable = seat.connector.linkable().expect("a seat of a linkable channel");
@@ -53,7 +53,7 @@ impl Links {
             return if same { Ok(Begun::Joined(live.view())) } else { Err(LinkRefusal::Busy(channel.clone())) };
         }
         let clearing = self.clearing(&seat, linkable, &method, request).await?;
-        self.check_limit(&caller).await?;
+        self.check_limit(&caller, per_hour).await?;
         let new = NewLink {
             channel: channel.clone(),
             account: account.clone(),
@@ -117,12 +117,12 @@ impl Links {
     }
 
     /// B9: from disk, so that a restart does not lift it.
-    async fn check_limit(&self, caller: &Caller) -> Result<(), LinkRefusal> {
+    async fn check_limit(&self, caller: &Caller, per_hour: u32) -> Result<(), LinkRefusal> {
         let now = self.clock.now();
         let since = switchhook_core::time::UnixMillis(now.0.saturating_sub(WINDOW.as_millis() as u64));
         let begun = self.store.links_asked_by(&caller.actor, since).await?;
-        match begun.len().checked_sub(ATTEMPTS).and_then(|index| begun.get(index)) {
-            Some(oldest) => Err(LinkRefusal::TooMany { retry_after: oldest.plus(WINDOW).since(now) }),
+        match begun.len().checked_sub(per_hour as usize).and_then(|index| begun.get(index)) {
+            Some(oldest) => Err(LinkRefusal::TooMany { per_hour, retry_after: oldest.plus(WINDOW).since(now) }),
             None => Ok(()),
         }
     }

@@ -173,7 +173,7 @@ async fn the_sixth_attempt_of_an_hour_is_refused() {
         tokio::time::advance(60 * SECOND).await;
     }
     match bench.start(request(LinkMethodName::Qr, None)).await {
-        Err(LinkRefusal::TooMany { retry_after }) => assert_eq!(retry_after.as_secs(), 3_300),
+        Err(LinkRefusal::TooMany { per_hour: 5, retry_after }) => assert_eq!(retry_after.as_secs(), 3_300),
         other => panic!("{other:?}"),
     }
     tokio::time::advance(3_301 * SECOND).await;

@@ -224,7 +224,7 @@ impl Bench {
         *self.phone.script.lock() = steps.into_iter().collect();
     }
     pub(super) async fn start(&self, request: LinkRequest) -> Result<Begun, LinkRefusal> {
-        self.links.start(&self.channel, &self.account, &request, caller()).await
+        self.links.start(&self.channel, &self.account, &request, caller(), 5).await
     }
     pub(super) async fn cancel(&self) -> Result<Attempt, LinkRefusal> {
         // The phone never ends by itself: the grace it is given must pass.
