@@ -1,18 +1,41 @@
-//! Linking a phone with the command line: what is refused, and that the program people run pairs with nobody but WhatsApp.
+//! Linking a phone, as a person does it: with the command line, the program that takes the fake's certificate, and the
+//! fake's phones.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{OWNER, World, eventually, whatsapp_config};
+use crate::harness::{Linked, OWNER, World, eventually, whatsapp_config};
 
 const ALICE: &str = "15550002222";
+const OTHER: &str = "15550004444";
 
-/// A host with a WhatsApp channel that nobody has linked.
+/// A host with a WhatsApp channel that nobody has linked, and the phones of two people.
 async fn unlinked() -> World {
+    with_config(&whatsapp_config(&format!("\"+{ALICE}\""))).await
+}
+
+async fn with_config(config: &str) -> World {
     let mut world = World::empty();
-    world.whatsapp().account(OWNER).await;
-    world.write_config(&whatsapp_config(&format!("\"+{ALICE}\"")));
+    world.host.instrumented();
+    for phone in [OWNER, OTHER] {
+        world.whatsapp().account(phone).await;
+    }
+    world.whatsapp().contact(ALICE, "Alice Liddell").await;
+    world.write_config(config);
     world.host.start().await;
     world
+}
+
+/// Links by QR code, and waits until the device is connected.
+async fn link(world: &World) -> Linked {
+    let mut linking = world.host.link(&["wa"]);
+    let qr = linking.qr().await;
+    world.whatsapp().post("scan", json!({ "account": OWNER, "qr": qr })).await;
+    let linked = linking.end().await;
+    assert_eq!(linked.code, Some(0), "{linked:?}");
+    world.whatsapp().ready().await;
+    linked
 }
 
 async fn state(world: &World) -> Value {
@@ -21,6 +44,161 @@ async fn state(world: &World) -> Value {
 
 async fn in_state(world: &World, wanted: &str) {
     eventually(&format!("the channel is {wanted}"), || async { (state(world).await == wanted).then_some(()) }).await;
+}
+
+fn device(world: &World) -> Value {
+    world.host.cli_json(&["devices", "wa"])
+}
+
+/// A1, B1, B3: a phone scans what is shown, the attempt is told step by step and remembered, and the channel answers; what
+/// was written before the link is left alone.
+#[tokio::test]
+async fn scanned_phone_is_linked_and_its_people_are_answered() {
+    let world = unlinked().await;
+    in_state(&world, "needs-link").await;
+    let linked = link(&world).await;
+    assert_eq!(linked.last["status"], "success");
+    let progress = json!({ "qr_scanned": true, "device_linked": true, "sync_complete": true });
+    assert_eq!(linked.last["progress"], progress);
+    assert_eq!((&linked.last["method"], &linked.last["attempt"]), (&json!("qr"), &json!(1)));
+    assert!(linked.last["qr"].is_null(), "what was scanned is shown no more: {}", linked.last);
+    let device = device(&world);
+    assert_eq!((&device["status"], &device["number"]), (&json!("active"), &json!(format!("+{OWNER}"))), "{device}");
+
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let long_ago = long_ago.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    world.whatsapp().say(ALICE, json!({ "text": "before the link", "at": long_ago })).await;
+    world.whatsapp().write(ALICE, "hello").await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
+    assert_eq!(world.whatsapp().texts_to(ALICE).await.len(), 1);
+    world.whatsapp().no_violations().await;
+}
+
+/// B2, E6: a code of two groups of four, typed wrongly and then rightly.
+#[tokio::test]
+async fn typed_code_links_after_a_wrong_one() {
+    let world = unlinked().await;
+    let number = format!("+{OWNER}");
+    let mut linking = world.host.link(&["wa", "--code", &number]);
+    let shown = linking.until("a code", |attempt| attempt["code"].is_object()).await;
+    let code = shown["code"]["code"].as_str().expect("a code").to_owned();
+    let groups: Vec<&str> = code.split('-').collect();
+    assert!(groups.len() == 2 && groups.iter().all(|group| group.len() == 4), "{code}");
+    assert!(!shown["code"]["instructions"].as_array().expect("steps").is_empty(), "{shown}");
+    assert_eq!(shown["number"], number.as_str());
+    let wrong = if code == "ABCD-EFGH" { "HGFE-DCBA" } else { "ABCD-EFGH" };
+    world.whatsapp().post("enter-code", json!({ "account": OWNER, "code": wrong })).await;
+    world.whatsapp().entry("code_refused", |_| true).await;
+    world.whatsapp().post("enter-code", json!({ "account": OWNER, "code": code })).await;
+    let linked = linking.end().await;
+    assert_eq!((linked.code, &linked.last["status"]), (Some(0), &json!("success")), "{linked:?}");
+    world.whatsapp().ready().await;
+    world.whatsapp().write(ALICE, "hello").await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
+    world.whatsapp().no_violations().await;
+}
+
+/// B1: a QR code that the server withdraws is replaced, and the dead one links nobody.
+#[tokio::test]
+async fn withdrawn_qr_code_is_replaced_and_dead() {
+    let world = unlinked().await;
+    let mut linking = world.host.link(&["wa"]);
+    let first = linking.qr().await;
+    world.whatsapp().post("rotate", json!({})).await;
+    let other = |attempt: &Value| attempt["qr"]["payload"].as_str().is_some_and(|payload| payload != first);
+    let second = linking.until("another QR code", other).await;
+    let second = second["qr"]["payload"].as_str().expect("a payload");
+    world.whatsapp().post("scan", json!({ "account": OWNER, "qr": second })).await;
+    assert_eq!(linking.end().await.code, Some(0));
+}
+
+/// B3: Ctrl-C cancels: the attempt is over, its code links nobody any more, and the next one starts at once.
+#[tokio::test]
+async fn interrupted_command_cancels_the_attempt() {
+    let world = unlinked().await;
+    let mut linking = world.host.link(&["wa"]);
+    let qr = linking.qr().await;
+    linking.interrupt();
+    let ended = linking.end().await;
+    assert_eq!((ended.code, &ended.last["status"]), (Some(6), &json!("cancelled")), "{ended:?}");
+    assert!(ended.stderr.contains("LINKING_CANCELLED"), "{ended:?}");
+    eventually("the dead code is refused", || async {
+        world.whatsapp().try_post("scan", json!({ "account": OWNER, "qr": qr })).await.is_err().then_some(())
+    })
+    .await;
+    let linked = link(&world).await;
+    assert_eq!(linked.last["attempt"], 2);
+}
+
+/// E6: a phone that is not the one the config names is unlinked again, and a person is told in words.
+#[tokio::test]
+async fn another_phone_than_the_configured_one_is_refused_in_words() {
+    let config = whatsapp_config(&format!("\"+{ALICE}\""));
+    let config = config.replace("kind = \"whatsapp\"\n", &format!("kind = \"whatsapp\"\nnumber = \"+{OTHER}\"\n"));
+    let world = with_config(&config).await;
+    let mut linking = world.host.link(&["wa"]);
+    let qr = linking.qr().await;
+    world.whatsapp().post("scan", json!({ "account": OWNER, "qr": qr })).await;
+    let ended = linking.end().await;
+    assert_eq!((ended.code, &ended.last["status"]), (Some(6), &json!("failed")), "{ended:?}");
+    assert!(ended.stderr.contains(OTHER), "it names the phone that is expected: {ended:?}");
+    world.whatsapp().entry("logged_out", |entry| entry["account"] == OWNER).await;
+    in_state(&world, "needs-link").await;
+}
+
+/// E1: a code for another number than the one that is linked asks for a word first, and then clears what was there.
+#[tokio::test]
+async fn another_number_needs_a_word_and_clears_the_old_one() {
+    let world = unlinked().await;
+    link(&world).await;
+    let other = format!("+{OTHER}");
+    let refused = world.host.link(&["wa", "--code", &other]).end().await;
+    assert_eq!(refused.code, Some(5), "{refused:?}");
+    assert!(refused.stderr.contains("confirm"), "{refused:?}");
+    world.whatsapp().write(ALICE, "still there?").await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: still there?");
+
+    let mut linking = world.host.link(&["wa", "--code", &other, "--confirm"]);
+    let code = linking.code().await;
+    world.whatsapp().post("enter-code", json!({ "account": OTHER, "code": code })).await;
+    let linked = linking.end().await;
+    assert_eq!(linked.code, Some(0), "{linked:?}");
+    assert_eq!(device(&world)["number"], other.as_str());
+}
+
+/// B5, B11: unlinked from here the phone is told; unlinked on the phone the host says that it needs a link. After either
+/// the channel links again.
+#[tokio::test]
+async fn link_ends_from_both_sides_and_can_be_made_again() {
+    let world = unlinked().await;
+    link(&world).await;
+    let output = world.host.cli(&["unlink", "wa"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    world.whatsapp().entry("logged_out", |_| true).await;
+    in_state(&world, "needs-link").await;
+    assert_eq!(device(&world)["status"], "revoked");
+
+    link(&world).await;
+    world.whatsapp().post("unlink", json!({ "account": OWNER })).await;
+    in_state(&world, "needs-link").await;
+    assert_eq!(device(&world)["status"], "revoked");
+
+    link(&world).await;
+    world.whatsapp().write(ALICE, "hello").await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
+}
+
+/// E5: a reset wipes the credentials and tells nobody; the channel links again.
+#[tokio::test]
+async fn reset_wipes_and_the_channel_links_again() {
+    let world = unlinked().await;
+    link(&world).await;
+    let output = world.host.cli(&["reset", "wa"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    in_state(&world, "needs-link").await;
+    assert_eq!(world.whatsapp().entries("logged_out").await.len(), 0, "the phone was not told");
+    world.whatsapp().post("unlink", json!({ "account": OWNER })).await;
+    link(&world).await;
 }
 
 /// B11, C8, E4: what can't be is refused with a code and words, and nothing is asked of anybody.
@@ -45,9 +223,48 @@ async fn what_can_not_be_is_refused_in_words() {
 /// B19: the program that people run takes nobody's certificate for WhatsApp's, and says so.
 #[tokio::test]
 async fn plain_program_pairs_with_no_fake() {
-    let world = unlinked().await;
+    let mut world = World::empty();
+    world.whatsapp().account(OWNER).await;
+    world.write_config(&whatsapp_config(&format!("\"+{ALICE}\"")));
+    world.host.start().await;
     let ended = world.host.link(&["wa"]).end().await;
     assert_eq!((ended.code, &ended.last["status"]), (Some(6), &json!("failed")), "{ended:?}");
     assert!(ended.last["qr"].is_null(), "{ended:?}");
     in_state(&world, "needs-link").await;
+}
+
+/// F6, B3: 20 times kill -9 while linking, from the code just shown to the device connected. What was linked stays linked
+/// and answers; what was not links anew; a phone is never left with a device that nobody can be.
+#[tokio::test]
+async fn kill_while_linking_keeps_the_link_or_its_absence() {
+    let config = format!("link_attempts_per_hour = 100\n{}", whatsapp_config(&format!("\"+{ALICE}\"")));
+    let mut world = with_config(&config).await;
+    let (mut kept, mut answered) = (0, 0);
+    for round in 0..20 {
+        let mut linking = world.host.link(&["wa", "--confirm"]);
+        let qr = linking.qr().await;
+        world.whatsapp().post("scan", json!({ "account": OWNER, "qr": qr })).await;
+        // Another moment each time. Linking takes some 400 ms where nothing else runs.
+        tokio::time::sleep(Duration::from_millis(25 * round)).await;
+        world.host.kill();
+        let told = linking.end().await.last["status"] == "success";
+        world.host.start().await;
+        let state = eventually("the channel is connected, or needs a link", || async {
+            let state = state(&world).await;
+            (state == "connected" || state == "needs-link").then_some(state)
+        })
+        .await;
+        assert!(state == "connected" || !told, "round {round}: a link that was told of is gone");
+        if state == "connected" {
+            kept += 1;
+        } else {
+            link(&world).await;
+        }
+        world.whatsapp().ready().await;
+        world.whatsapp().write(ALICE, &format!("round {round}")).await;
+        answered += 1;
+        assert_eq!(world.whatsapp().nth_to(ALICE, answered).await, format!("echo: round {round}"));
+    }
+    world.whatsapp().no_violations().await;
+    println!("20 kills while linking: {kept} links stood, {} were made anew, {answered} messages answered", 20 - kept);
 }

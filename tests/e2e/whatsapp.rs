@@ -188,6 +188,57 @@ async fn outage_loses_nothing_and_touches_nobody_else() {
     assert!(visitor.ask("after", "/id").await.contains("web:"), "on the socket it had before");
 }
 
+/// F6, B7: 20 times kill -9 in the midst of a conversation: every message is answered, by one message with one id, and
+/// everybody could decrypt everything: no ratchet ever stepped back.
+#[tokio::test]
+async fn kill_while_chatting_loses_and_doubles_nothing() {
+    let mut world = with_people(&whatsapp_config(&format!("\"+{ALICE}\", \"+{BOB}\""))).await;
+    let mut written = 0;
+    for round in 0..20 {
+        for person in [ALICE, BOB] {
+            for n in 0..3 {
+                world.whatsapp().write(person, &format!("r{round}n{n}")).await;
+            }
+        }
+        written += 6;
+        // Another moment each time, from before the first answer to after the last.
+        let moment = written - 6 + round % 7;
+        eventually("the moment to kill", || async {
+            (world.whatsapp().entries("sent").await.len() >= moment).then_some(())
+        })
+        .await;
+        world.host.kill();
+        world.host.start().await;
+        eventually("every message is answered", || async {
+            (world.whatsapp().entries("sent").await.len() >= written).then_some(())
+        })
+        .await;
+    }
+    let expected: Vec<String> = (0..20).flat_map(|r| (0..3).map(move |n| format!("echo: r{r}n{n}"))).collect();
+    for person in [ALICE, BOB] {
+        assert_eq!(world.whatsapp().texts_to(person).await, expected, "{person}");
+    }
+    world.whatsapp().no_violations().await;
+    let again = world.whatsapp().entries("sent_again").await.len();
+    println!("20 kills, {written} accepted, 0 lost, 0 doubled; {again} sent twice under one id");
+}
+
+/// C2, C6: a connection that stands and answers nothing is noticed, said, and made anew; what was lost on it arrives, once.
+#[tokio::test]
+async fn deaf_connection_is_noticed_and_made_anew() {
+    let world = with_people(&whatsapp_config(&format!("\"+{ALICE}\", \"+{BOB}\""))).await;
+    world.whatsapp().fault(json!({ "deaf": true })).await;
+    world.whatsapp().write(ALICE, "can you hear me?").await;
+    world.whatsapp().write(BOB, "and me?").await;
+    let said = || async { world.host.log_text().contains("answers nothing that is sent").then_some(()) };
+    eventually_within(Duration::from_secs(60), "the log says that it is deaf", said).await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: can you hear me?");
+    assert_eq!(world.whatsapp().nth_to(BOB, 1).await, "echo: and me?");
+    assert_eq!(world.whatsapp().entries("login").await.len(), 2);
+    assert_eq!(world.whatsapp().entries("sent").await.len(), 2);
+    world.whatsapp().no_violations().await;
+}
+
 /// A4: a second host on the same folder waits for the first and says so; it takes over when that one ends.
 #[tokio::test]
 async fn second_host_waits_for_the_folder() {

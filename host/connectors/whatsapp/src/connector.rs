@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use switchhook_core::link::Linkable;
 use switchhook_core::message::Chat;
 use switchhook_core::split::TextLimit;
 use switchhook_store::{AccountStore, Store};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use whatsapp_rust::Client;
 use whatsapp_rust::http::HttpClient;
 
@@ -63,24 +64,42 @@ impl Live {
     }
 }
 
-/// Sends that WhatsApp has not answered yet, by message id.
+/// So many sends in a row without an answer, and the session is deaf: one may be lost, two are not.
+const DEAF: u32 = 2;
+
+/// Sends that WhatsApp has not answered yet, by message id, and how many it left unanswered.
 #[derive(Default)]
-pub(crate) struct Acks(Mutex<HashMap<String, oneshot::Sender<Option<String>>>>);
+pub(crate) struct Acks {
+    waiting: Mutex<HashMap<String, oneshot::Sender<Option<String>>>>,
+    unanswered: AtomicU32,
+    deaf: Notify,
+}
 
 impl Acks {
     /// To be asked for before sending: the answer may be quick.
     pub(crate) fn expect(&self, id: &str) -> oneshot::Receiver<Option<String>> {
         let (sender, receiver) = oneshot::channel();
-        let mut waiting = self.0.lock();
+        let mut waiting = self.waiting.lock();
         // Those whose delivery gave up.
         waiting.retain(|_, waiting| !waiting.is_closed());
         waiting.insert(id.to_owned(), sender);
         receiver
     }
     pub(crate) fn settle(&self, id: &str, error: Option<String>) {
-        if let Some(waiting) = self.0.lock().remove(id) {
+        self.unanswered.store(0, Ordering::Relaxed);
+        if let Some(waiting) = self.waiting.lock().remove(id) {
             let _ = waiting.send(error);
         }
+    }
+    /// A send that was not answered within the time for it.
+    pub(crate) fn unanswered(&self) {
+        if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= DEAF {
+            self.deaf.notify_one();
+        }
+    }
+    /// Ready when WhatsApp has left the last sends without an answer.
+    pub(crate) async fn deaf(&self) {
+        self.deaf.notified().await;
     }
 }
 

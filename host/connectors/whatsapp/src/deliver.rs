@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use switchhook_core::action::{Action, AttachmentSource, Outgoing, OutgoingAttachment, TextFormat};
+use switchhook_core::action::{Action, AttachmentSource, Outgoing, OutgoingAttachment};
 use switchhook_core::connector::{Delivery, DeliveryError, Receipt};
-use switchhook_core::message::AttachmentKind;
-use whatsapp_rust::prelude::{MessageExt, MessageField, SendError, SendOptions, wa};
-use whatsapp_rust::wacore::proto_helpers::{build_quote_context, build_reaction_message};
+use whatsapp_rust::prelude::{MessageExt, SendError, SendOptions, wa};
+use whatsapp_rust::wacore::proto_helpers::build_reaction_message;
 use whatsapp_rust::wacore::time::now_millis;
 use whatsapp_rust::wacore_binary::JidExt as _;
 use whatsapp_rust::{Jid, RevokeType, UploadOptions};
 
+use crate::compose::{media_message, quote, text_message, with_buttons, written};
 use crate::connector::{Live, WhatsApp};
 use crate::media;
 use crate::reason::{Nack, of_nack};
@@ -32,7 +32,9 @@ impl WhatsApp {
             Action::Send(outgoing) => self.send(&live, delivery, outgoing, &chat).await,
             Action::Edit { message_id, text, format } => {
                 let edited = text_message(&written(text, *format), None);
-                live.client.edit_message(address(&live, &chat).await, message_id, edited).await.map_err(class)?;
+                let to = address(&live, &chat).await;
+                settled(&live).await?;
+                live.client.edit_message(to, message_id, edited).await.map_err(class)?;
                 Ok(receipt(message_id))
             }
             Action::Delete { message_id } => self.delete(&live, delivery, &chat, message_id).await,
@@ -103,11 +105,13 @@ impl WhatsApp {
         let ack = live.acks.expect(&id);
         let options = SendOptions::default().with_message_id(id.clone());
         let to = address(live, chat).await;
+        settled(live).await?;
         live.client.send_message_with_options(to, message, options).await.map_err(class)?;
         match tokio::time::timeout(ACK, ack).await {
             Ok(Ok(None)) => Ok(receipt(&id)),
             Ok(Ok(Some(code))) => Err(self.nacked(&code)),
             Ok(Err(_)) | Err(_) => {
+                live.acks.unanswered();
                 Err(DeliveryError::Unknown { reason: "WhatsApp did not say that it has the message".to_owned() })
             }
         }
@@ -159,7 +163,9 @@ impl WhatsApp {
             Some(original_sender) => RevokeType::Admin { original_sender },
             None => RevokeType::Sender,
         };
-        live.client.revoke_message(address(live, chat).await, id, revoke).await.map_err(class)?;
+        let to = address(live, chat).await;
+        settled(live).await?;
+        live.client.revoke_message(to, id, revoke).await.map_err(class)?;
         Ok(receipt(id))
     }
 
@@ -188,6 +194,16 @@ impl WhatsApp {
     }
 }
 
+/// What was received is on disk before anything is sent. A message that answers ours gives us a sending chain with a new
+/// key, which the library writes some 25 ms later; sent on that chain and killed before, the device would come back with
+/// the old key while the other side has gone on, and neither could read the next message of the other. (A message of the
+/// same person that is decrypted between this and the encryption still can do that, to a process that is killed within the
+/// 25 ms after it; WhatsApp's retry receipts heal it.)
+async fn settled(live: &Live) -> Result<(), DeliveryError> {
+    let settled = live.client.flush_pending_signal_state().await;
+    settled.map_err(|error| DeliveryError::Retry { reason: error.to_string(), after: None })
+}
+
 /// Where a chat is written to: the LID of a person where it is known, as WhatsApp's own clients do.
 async fn address(live: &Live, chat: &Jid) -> Jid {
     match live.client.get_lid_pn_entry(chat).await {
@@ -213,95 +229,6 @@ fn jid(chat: &str) -> Result<Jid, DeliveryError> {
 fn message_number(delivery: &Delivery, part: usize) -> String {
     let hash = Sha256::digest(format!("{}#{part}", delivery.idempotency_key));
     format!("3EB0{}", hex::encode_upper(&hash[..9]))
-}
-
-/// WhatsApp's bold is one star where Markdown's is two; the rest is near enough.
-fn written(text: &str, format: TextFormat) -> String {
-    match format {
-        TextFormat::Plain => text.to_owned(),
-        TextFormat::Markdown => text.replace("**", "*"),
-    }
-}
-
-/// Linked devices have no buttons: their labels are listed, to be written back.
-fn with_buttons(mut text: String, outgoing: &Outgoing) -> String {
-    for button in outgoing.buttons.iter().flatten() {
-        text.push_str(if text.is_empty() { "• " } else { "\n• " });
-        text.push_str(&button.label);
-    }
-    text
-}
-
-fn text_message(text: &str, quote: Option<wa::ContextInfo>) -> wa::Message {
-    let Some(quote) = quote else {
-        return wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
-    };
-    let body = wa::message::ExtendedTextMessage {
-        text: Some(text.to_owned()),
-        context_info: MessageField::some(quote),
-        ..Default::default()
-    };
-    wa::Message { extended_text_message: MessageField::some(body), ..Default::default() }
-}
-
-fn quote(id: &str, seen: &Seen) -> wa::ContextInfo {
-    build_quote_context(id, &seen.head.sender, &seen.message)
-}
-
-/// The four forms differ in their type alone; the fields are the same.
-macro_rules! media_body {
-    ($type:ident, $attachment:expr, $upload:expr, { $($extra:tt)* }) => {
-        MessageField::some(wa::message::$type {
-            url: Some($upload.url.clone()),
-            direct_path: Some($upload.direct_path.clone()),
-            media_key: Some($upload.media_key.to_vec()),
-            file_enc_sha256: Some($upload.file_enc_sha256.to_vec()),
-            file_sha256: Some($upload.file_sha256.to_vec()),
-            file_length: Some($upload.file_length),
-            media_key_timestamp: Some($upload.media_key_timestamp),
-            mimetype: Some($attachment.media_type.clone().unwrap_or_else(|| media_type($attachment.kind).to_owned())),
-            $($extra)*
-            ..Default::default()
-        })
-    };
-}
-
-fn media_message(
-    attachment: &OutgoingAttachment,
-    upload: &whatsapp_rust::upload::UploadResponse,
-    caption: Option<String>,
-) -> wa::Message {
-    let (a, u) = (attachment, upload);
-    match attachment.kind {
-        AttachmentKind::Image => {
-            wa::Message { image_message: media_body!(ImageMessage, a, u, { caption, }), ..Default::default() }
-        }
-        AttachmentKind::Video => {
-            wa::Message { video_message: media_body!(VideoMessage, a, u, { caption, }), ..Default::default() }
-        }
-        AttachmentKind::Audio | AttachmentKind::Voice => {
-            let ptt = Some(attachment.kind == AttachmentKind::Voice);
-            wa::Message { audio_message: media_body!(AudioMessage, a, u, { ptt, }), ..Default::default() }
-        }
-        AttachmentKind::Sticker => {
-            wa::Message { sticker_message: media_body!(StickerMessage, a, u, {}), ..Default::default() }
-        }
-        _ => {
-            let file_name = attachment.file_name.clone();
-            let document_message = media_body!(DocumentMessage, a, u, { caption, file_name, });
-            wa::Message { document_message, ..Default::default() }
-        }
-    }
-}
-
-fn media_type(kind: AttachmentKind) -> &'static str {
-    match kind {
-        AttachmentKind::Image => "image/jpeg",
-        AttachmentKind::Video => "video/mp4",
-        AttachmentKind::Audio | AttachmentKind::Voice => "audio/ogg; codecs=opus",
-        AttachmentKind::Sticker => "image/webp",
-        _ => "application/octet-stream",
-    }
 }
 
 /// Sorts a failure by one question: may the message have been sent? A second try has the same id, so doubt is harmless.
@@ -333,7 +260,6 @@ fn unsupported(what: &str) -> DeliveryError {
 
 #[cfg(test)]
 mod tests {
-    use switchhook_core::action::Button;
     use switchhook_core::id::OutboxId;
 
     use super::*;
@@ -375,15 +301,6 @@ mod tests {
         for bad in ["", "+", "bob", "1 2"] {
             assert!(matches!(jid(bad), Err(DeliveryError::Rejected { .. })), "{bad}");
         }
-    }
-
-    #[test]
-    fn buttons_become_lines() {
-        let button = |label: &str| Button { label: label.to_owned(), value: "v".to_owned() };
-        let buttons = vec![vec![button("Yes")], vec![button("No")]];
-        let outgoing = Outgoing { text: "Sure?".to_owned(), buttons, ..Outgoing::default() };
-        assert_eq!(with_buttons(outgoing.text.clone(), &outgoing), "Sure?\n• Yes\n• No");
-        assert_eq!(with_buttons(String::new(), &outgoing), "• Yes\n• No");
     }
 
     #[test]

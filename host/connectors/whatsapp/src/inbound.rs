@@ -76,7 +76,8 @@ impl Receiver {
         let mapper = Mapper { channel: &self.channel, account: &self.account, me: &me };
         let inbound = mapper.map(&received.message, info, &sender)?;
         let chat = inbound.message.chat.id.clone();
-        if inbound.message.sent_at.0 < self.link.since {
+        // WhatsApp tells whole seconds: what was written within the second of the link may have been written after it.
+        if inbound.message.sent_at.0 / 1000 < self.link.since / 1000 {
             tracing::debug!(channel = %self.channel, "a message from before the link is left alone");
             return Some((chat, None));
         }

@@ -1,11 +1,12 @@
 //! WhatsApp, over the unofficial protocol of its linked devices: the only crate that knows it.
 //!
 //! Start with [`run`] (the life of a session), [`inbound`] (what comes in, and when it is acknowledged), [`deliver`] (what
-//! goes out), [`link`] (how a device comes to be) and [`reason`] (why a session ended, and what then). [`backend`] keeps
+//! goes out) with [`compose`] (in which form), [`link`] (how a device comes to be) and [`reason`] (why a session ended, and what then). [`backend`] keeps
 //! the device's keys.
 #![forbid(unsafe_code)]
 
 mod backend;
+mod compose;
 mod connector;
 mod deliver;
 mod identity;

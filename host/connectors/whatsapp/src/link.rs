@@ -25,6 +25,8 @@ const QR_PREFIX: &str = "https://wa.me/settings/linked_devices#";
 const CODE: Duration = Duration::from_secs(20);
 /// After the phone agreed WhatsApp ends the stream (515), which says that our answer arrived.
 const SETTLE: Duration = Duration::from_secs(30);
+/// The library hands on a phone's word and the end of the stream side by side: the word may come after the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The time to say goodbye with. After that what is here is forgotten all the same.
 const GOODBYE: Duration = Duration::from_secs(20);
 /// WhatsApp names no time when it throttles; people report minutes.
@@ -48,6 +50,7 @@ impl Linkable for WhatsApp {
         let states = self.states();
         // What an attempt that was cut off left: a new one has keys of its own.
         states.clear().await.map_err(not_kept)?;
+        record::begin_link(&states, SystemClock.now().0).await.map_err(not_kept)?;
         let result = tokio::select! {
             biased;
             () = attempt.cancel.cancelled() => Err(LinkError::Cancelled),
@@ -73,14 +76,15 @@ impl Linkable for WhatsApp {
     }
 
     async fn unlink(&self) -> Result<(), LinkError> {
-        let running = self.live.lock().clone();
-        if let Some(running) = running {
+        let running = self.live.lock().clone().filter(|running| running.client.is_logged_in());
+        let told = match running {
             // Ends the run, which lets go of the session.
-            let _ = tokio::time::timeout(GOODBYE, running.client.logout()).await;
-        }
+            Some(running) => tokio::time::timeout(GOODBYE, running.client.logout()).await.is_ok(),
+            None => false,
+        };
         let _only = self.session.lock().await;
         let states = self.states();
-        if self.linked().await?.is_some() {
+        if !told && self.linked().await?.is_some() {
             self.say_goodbye(&states).await;
         }
         states.clear().await.map_err(not_kept)
@@ -116,15 +120,20 @@ impl WhatsApp {
 
     /// Shows what is to be shown until a phone agrees.
     async fn until_agreed(&self, attempt: &LinkAttempt, session: &mut Session) -> Result<Link, LinkError> {
-        let since = SystemClock.now().0;
+        let since = record::since(&self.states()).await.map_err(not_kept)?;
         if let LinkMethod::Code { number } = &attempt.method {
             ask_for_code(attempt, &session.client, number).await?;
         }
+        let mut over = false;
         loop {
             let event = tokio::select! {
                 biased;
                 Some(event) = session.events.recv() => event,
-                () = &mut session.ended => return Err(ended_early()),
+                () = &mut session.ended, if !over => {
+                    over = true;
+                    continue;
+                }
+                () = tokio::time::sleep(LAST_WORDS), if over => return Err(ended_early()),
             };
             match &*event {
                 Event::PairSuccess(success) => {
@@ -160,13 +169,18 @@ impl WhatsApp {
 
     /// Tells WhatsApp that the device is gone. Best effort: the phone can remove it, too.
     async fn say_goodbye(&self, states: &AccountStore) {
-        let session = match Session::open(self.setup(states).await, TakeNothing).await {
+        let mut session = match Session::open(self.setup(states).await, TakeNothing).await {
             Ok(session) => session,
             Err(reason) => return tracing::warn!(channel = %self.channel, reason, "the phone is not told of the end"),
         };
-        match session.client.wait_for_connected(GOODBYE).await {
+        let connected = tokio::select! {
+            connected = session.client.wait_for_connected(GOODBYE) => connected.map_err(|error| error.to_string()),
+            // WhatsApp does not know the device any more: there is nobody to tell.
+            () = &mut session.ended => Err("WhatsApp refused the connection".to_owned()),
+        };
+        match connected {
             Ok(()) => session.client.logout().await,
-            Err(error) => tracing::warn!(channel = %self.channel, %error, "the phone is not told of the end"),
+            Err(reason) => tracing::warn!(channel = %self.channel, reason, "the phone is not told of the end"),
         }
         session.close().await;
     }

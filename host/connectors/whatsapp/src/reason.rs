@@ -30,6 +30,8 @@ pub(crate) enum Ending {
     NoConnection,
     /// No login within the time for it.
     Silent,
+    /// Connected, and yet what is sent goes unanswered.
+    Deaf,
     /// The disk refused a write: memory is ahead of it, so the session must go.
     Store,
     /// What was received could not be kept; it is sent again on the next connection only.
@@ -112,6 +114,12 @@ pub(crate) fn verdict(ending: &Ending) -> Verdict {
         Ending::Dropped => row(Class::Retry, State::Reconnecting, "dropped", "the connection to WhatsApp ended"),
         Ending::NoConnection => row(Class::Retry, State::Reconnecting, "no-connection", "WhatsApp can't be reached"),
         Ending::Silent => row(Class::Retry, State::Reconnecting, "silent", "WhatsApp does not answer the login"),
+        Ending::Deaf => row(
+            Class::Retry,
+            State::Reconnecting,
+            "deaf",
+            "WhatsApp keeps the connection and answers nothing that is sent on it: it is made anew",
+        ),
         Ending::Journal { reason } => Verdict {
             words: format!("what was received is not kept yet, and asked for again: {reason}"),
             ..row(Class::Retry, State::Reconnecting, "journal", "")
@@ -195,6 +203,7 @@ mod tests {
         check(Ending::Dropped, Class::Retry, State::Reconnecting, "dropped");
         check(Ending::NoConnection, Class::Retry, State::Reconnecting, "no-connection");
         check(Ending::Silent, Class::Retry, State::Reconnecting, "silent");
+        check(Ending::Deaf, Class::Retry, State::Reconnecting, "deaf");
         let journal = Ending::Journal { reason: "full".to_owned() };
         check(journal, Class::Retry, State::Reconnecting, "journal");
         check(Ending::Store, Class::Retry, State::Reconnecting, "store");

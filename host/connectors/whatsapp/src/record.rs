@@ -7,6 +7,7 @@ use whatsapp_rust::prelude::wa;
 use whatsapp_rust::waproto::buffa::Message as _;
 
 const LINK: StateKey<'static> = StateKey { space: "link", scope: "", name: "" };
+const BEGUN: StateKey<'static> = StateKey { space: "link", scope: "", name: "begun" };
 const SEEN: &str = "seen";
 /// Messages are kept for this long, in seconds: WhatsApp's media servers keep theirs about as long.
 const KEPT: i64 = 30 * 24 * 3600;
@@ -21,7 +22,7 @@ pub(crate) struct Link {
     pub(crate) since: u64,
 }
 
-pub(crate) async fn link(states: &AccountStore) -> Result<Option<Link>, StoreError> {
+async fn link(states: &AccountStore) -> Result<Option<Link>, StoreError> {
     // One that does not read is none: the device itself says whether there is a link.
     Ok(states.get(LINK).await?.and_then(|link| serde_json::from_slice(&link).ok()))
 }
@@ -30,6 +31,23 @@ pub(crate) async fn keep_link(states: &AccountStore, link: &Link) -> Result<(), 
     let mut batch = states.batch();
     batch.put(LINK, &serde_json::to_vec(link).expect("texts and a number"));
     states.commit(batch).await
+}
+
+/// When an attempt to link began, in Unix milliseconds: a process that dies between the phone's word and the record of
+/// the link still knows what was written before.
+pub(crate) async fn begin_link(states: &AccountStore, at: u64) -> Result<(), StoreError> {
+    let mut batch = states.batch();
+    batch.put(BEGUN, &at.to_be_bytes());
+    states.commit(batch).await
+}
+
+/// Since when there may be a link: its record's word, or the attempt's that made it.
+pub(crate) async fn since(states: &AccountStore) -> Result<u64, StoreError> {
+    if let Some(link) = link(states).await? {
+        return Ok(link.since);
+    }
+    let begun = states.get(BEGUN).await?.and_then(|bytes| bytes.as_slice().try_into().ok());
+    Ok(begun.map_or(0, u64::from_be_bytes))
 }
 
 /// A message as it was, and whose.

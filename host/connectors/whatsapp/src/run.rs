@@ -20,9 +20,9 @@ use crate::record::{self, Link};
 use crate::session::{Session, Setup};
 use crate::version;
 
-/// From opening the socket to being logged in and told of what waited. The library's own parts of it take at most 20 s
-/// each.
-const LOGIN: Duration = Duration::from_secs(90);
+/// From opening the socket to being logged in and told of what waited; it takes a second or two. A login that began just
+/// before a network came back must not use up the 60 s within which the channel is to be there again (A5).
+const LOGIN: Duration = Duration::from_secs(25);
 /// What the library says of its end may come a moment after it.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -63,8 +63,7 @@ impl WhatsApp {
         let device = SealedBackend::new(states.clone()).load().await.map_err(|error| with_source(&error))?;
         let Some(device) = device else { return Ok(None) };
         let Some(number) = device.pn.as_ref().map(|jid| jid.user.to_string()) else { return Ok(None) };
-        let kept = record::link(states).await.map_err(|error| error.to_string())?;
-        let since = kept.map_or(0, |link| link.since);
+        let since = record::since(states).await.map_err(|error| error.to_string())?;
         let lid = device.lid.as_ref().map(|jid| jid.user.to_string());
         Ok(Some(Link { number, lid, name: Some(device.push_name).filter(|name| !name.is_empty()), since }))
     }
@@ -106,8 +105,12 @@ impl WhatsApp {
                 return Some(Ending::Store);
             }
         };
-        *self.live.lock() = Some(Live::new(session.client.clone()));
-        let ending = self.watch(context, states, &mut session, troubles).await;
+        let live = Live::new(session.client.clone());
+        *self.live.lock() = Some(live.clone());
+        let ending = tokio::select! {
+            ending = self.watch(context, states, &mut session, &live, troubles) => ending,
+            () = live.acks.deaf() => Some(Ending::Deaf),
+        };
         session.close().await;
         ending
     }
@@ -117,6 +120,7 @@ impl WhatsApp {
         context: &ConnectorContext,
         states: &AccountStore,
         session: &mut Session,
+        live: &Live,
         mut troubles: mpsc::Receiver<Ending>,
     ) -> Option<Ending> {
         let mut lost = states.lost();
@@ -137,9 +141,7 @@ impl WhatsApp {
                 connected = true;
                 context.status.connected();
             }
-            if let Event::ServerAck(ack) = &*event
-                && let Some(live) = self.live.lock().as_ref()
-            {
+            if let Event::ServerAck(ack) = &*event {
                 live.acks.settle(&ack.id, ack.error.clone());
             }
             match ending(&event) {

@@ -169,6 +169,7 @@ fn login(world: &mut World, id: u64, number: &str, device: u32, noise: [u8; 32])
     };
     let (_, lid) = account.device_jids(linked);
     account.resumed = false;
+    account.faults.deaf = false;
     account.keys_shared = false;
     let before = account.socket.replace(id);
     if let Some(before) = before {

@@ -49,6 +49,8 @@ pub(crate) struct Faults {
     pub(crate) silent: bool,
     /// What the server says comes so many milliseconds late.
     pub(crate) slow_ms: u64,
+    /// What the device sends is lost on the way, on the connection that stands when it is set.
+    pub(crate) deaf: bool,
     /// What people write is queued, not delivered.
     pub(crate) held: bool,
     /// What people write is not acknowledged by them with receipts.
@@ -65,6 +67,7 @@ pub(crate) struct Change {
     pub(crate) keys: Option<Error>,
     pub(crate) silent: Option<bool>,
     pub(crate) slow_ms: Option<u64>,
+    pub(crate) deaf: Option<bool>,
     pub(crate) held: Option<bool>,
     pub(crate) no_receipts: Option<bool>,
 }
@@ -102,6 +105,7 @@ impl Faults {
         self.keys = change.keys.or(self.keys.take());
         self.silent = change.silent.unwrap_or(self.silent);
         self.slow_ms = change.slow_ms.unwrap_or(self.slow_ms);
+        self.deaf = change.deaf.unwrap_or(self.deaf);
         self.held = change.held.unwrap_or(self.held);
         self.no_receipts = change.no_receipts.unwrap_or(self.no_receipts);
     }

@@ -19,6 +19,10 @@ pub(crate) fn sent(world: &mut World, socket: u64, account: &str, node: &Node) -
     let (id, to) = (attr(node, "id"), jid(node, "to")?);
     anyhow::ensure!(!id.is_empty(), "a message without an id");
     let own = world.account(account)?;
+    if own.faults.deaf {
+        world.ledger.add("unheard", json!({ "account": account, "id": id }));
+        return Ok(());
+    }
     if let Some(error) = own.faults.ack_error() {
         acknowledge(world, socket, &id, &to, Some(error.code));
         world.ledger.add("nacked", json!({ "account": account, "id": id, "chat": to.to_string(), "code": error.code }));

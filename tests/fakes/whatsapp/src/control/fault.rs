@@ -108,7 +108,10 @@ pub(super) async fn rotate(State(fake): Fake) -> Told {
     act(&fake, |world| {
         let showing: Vec<u64> = world.sockets.iter().filter(|(_, at)| at.refs.is_some()).map(|(id, _)| *id).collect();
         for socket in &showing {
-            world.say(*socket, node::notification("companion_reg_refresh", NodeBuilder::new("refresh").build()));
+            world.say(
+                *socket,
+                node::notification("companion_reg_refresh", NodeBuilder::new("companion_reg_refresh").build()),
+            );
         }
         Ok(json!({ "told": showing.len() }))
     })
