@@ -13,6 +13,7 @@ use switchhook_core::catalogue::{Description, Limits, PluginSource};
 use switchhook_core::id::{AccountId, ChannelName, Digest, GroupName, ModelName, PluginName, RouteName};
 use switchhook_core::kind::ChannelSettings;
 use switchhook_core::person::People;
+use switchhook_core::zone::Zone;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -60,7 +61,8 @@ pub struct HostConfig {
     pub durability: Durability,
     /// What is older on arrival is not answered. Default 24 h.
     pub max_age: Duration,
-    pub time_zone: String,
+    /// Whose midnight daily limits count from. Default UTC.
+    pub time_zone: Zone,
     /// Attempts to link that one user may begin within an hour. Default 5 (B9).
     pub link_attempts_per_hour: u32,
     pub log: LogFormat,
@@ -156,6 +158,16 @@ pub enum SendLimitsMode {
     Off,
 }
 
+/// What becomes of a message that is more than an account may send in a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtDailyLimit {
+    /// It waits for midnight.
+    Queue,
+    /// It is given up, listed and replayable.
+    Refuse,
+}
+
 /// A list of people as somebody wrote it: groups are named, not resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listed {
@@ -185,6 +197,13 @@ pub struct ChannelConfig {
     pub may_send_to: Vec<String>,
     pub on_unknown: OnUnknown,
     pub send_limits: SendLimitsMode,
+    /// Messages in any 60 seconds; none where the kind's own default holds.
+    pub per_minute: Option<u32>,
+    /// Messages a day; none where the kind's own default holds.
+    pub daily_limit: Option<u32>,
+    pub at_daily_limit: AtDailyLimit,
+    /// Failures in a row after which the channel is critical. Default 5.
+    pub max_reconnect_attempts: u32,
     /// Whether a denied sender is told, at most once a day. Default false.
     pub denial_notice: bool,
     /// What the channel's kind added.

@@ -19,3 +19,4 @@ pub mod person;
 pub mod split;
 pub mod status;
 pub mod time;
+pub mod zone;

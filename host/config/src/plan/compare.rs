@@ -132,6 +132,10 @@ pub(crate) fn channel(old: &ChannelConfig, new: &ChannelConfig) -> Vec<String> {
     found.changed("may_send_to", &old.may_send_to, &new.may_send_to);
     found.changed("on_unknown", &old.on_unknown, &new.on_unknown);
     found.changed("send_limits", &old.send_limits, &new.send_limits);
+    found.changed("per_minute", &old.per_minute, &new.per_minute);
+    found.changed("daily_limit", &old.daily_limit, &new.daily_limit);
+    found.changed("at_daily_limit", &old.at_daily_limit, &new.at_daily_limit);
+    found.shown("max_reconnect_attempts", &old.max_reconnect_attempts, &new.max_reconnect_attempts);
     found.changed("denial_notice", &old.denial_notice, &new.denial_notice);
     found.0
 }

@@ -95,6 +95,26 @@ fn a_channels_own_table_is_updated_in_place() {
     );
 }
 
+/// F2, C3, C4: limits change under a connection that stands.
+#[test]
+fn limits_and_the_zone_are_updated_in_place() {
+    check(
+        &[(
+            "route = \"personal\"",
+            "route = \"personal\"\ndaily_limit = 5\nat_daily_limit = \"refuse\"\nper_minute = 9",
+        )],
+        &["channel me: Update, per_minute changed; daily_limit changed; at_daily_limit changed"],
+    );
+    check(
+        &[("route = \"personal\"", "route = \"personal\"\nmax_reconnect_attempts = 2")],
+        &["channel me: Update, max_reconnect_attempts: 5 → 2"],
+    );
+    check(
+        &[("data_dir = \"data\"", "data_dir = \"data\"\ntime_zone = \"Asia/Tokyo\"")],
+        &["host time_zone: Update, time_zone changed"],
+    );
+}
+
 /// F2
 #[test]
 fn identity_restarts_the_channel() {

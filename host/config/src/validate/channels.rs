@@ -14,10 +14,13 @@ use super::keys;
 use super::kind_keys::{self, Keys};
 use super::node::{Node, Table};
 use super::plugins::Plugins;
-use super::report::Place;
+use super::report::{Place, Report};
 use super::routes::{ReadRoute, Routes};
 use super::suggest;
-use crate::config::{ChannelConfig, Listed, OnUnknown, SendLimitsMode};
+use crate::config::{AtDailyLimit, ChannelConfig, Listed, OnUnknown, SendLimitsMode};
+
+/// Failures in a row that are critical (C4).
+const MAX_RECONNECT_ATTEMPTS: u32 = 5;
 
 /// A channel as it was read: what its wiring is checked by is known even where its account is not.
 pub(crate) struct ReadChannel<'t> {
@@ -178,6 +181,10 @@ fn config(
     let enabled = table.flag(report, "enabled").unwrap_or(true);
     let on_unknown = table.choice(report, "on_unknown").unwrap_or(OnUnknown::Resend);
     let send_limits = table.choice(report, "send_limits").unwrap_or(SendLimitsMode::Vendor);
+    let count = |report: &mut Report, key| table.number(report, key).and_then(|number| u32::try_from(number).ok());
+    let (per_minute, daily_limit) = (count(report, "per_minute"), count(report, "daily_limit"));
+    let at_daily_limit = table.choice(report, "at_daily_limit").unwrap_or(AtDailyLimit::Queue);
+    let max_reconnect_attempts = count(report, "max_reconnect_attempts").unwrap_or(MAX_RECONNECT_ATTEMPTS);
     let denial_notice = table.flag(report, "denial_notice").unwrap_or(false);
     let may_send_to = table.texts(report, "may_send_to").into_iter().map(|(_, chat)| chat.to_owned()).collect();
     let (account, connector, identity, tuning) = connector(cx, name, table, kind?)?;
@@ -195,6 +202,10 @@ fn config(
         may_send_to,
         on_unknown,
         send_limits,
+        per_minute,
+        daily_limit,
+        at_daily_limit,
+        max_reconnect_attempts,
         denial_notice,
         connector,
         identity,

@@ -3,10 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use switchhook_core::zone::Zone;
+
 use super::context::Context;
 use super::keys;
 use super::node::{Node, Table};
 use super::secret::{self, Reference};
+use super::suggest;
 use crate::config::{Durability, HostConfig, LogFormat, MasterKeySource};
 
 /// Loopback, so that nothing is open to others unless somebody says so.
@@ -25,7 +28,7 @@ pub(crate) fn read(cx: &mut Context<'_>, node: Option<Node<'_>>) -> Option<HostC
         hosts: Vec::new(),
         durability: Durability::Power,
         max_age: MAX_AGE,
-        time_zone: "UTC".to_owned(),
+        time_zone: Zone::default(),
         link_attempts_per_hour: LINK_ATTEMPTS_PER_HOUR,
         log: LogFormat::Pretty,
         drain: DRAIN,
@@ -82,14 +85,22 @@ fn listen(cx: &mut Context<'_>, table: &Table<'_>) -> Option<SocketAddr> {
     address
 }
 
-fn time_zone(cx: &mut Context<'_>, table: &Table<'_>) -> Option<String> {
+fn time_zone(cx: &mut Context<'_>, table: &Table<'_>) -> Option<Zone> {
     let node = table.get("time_zone")?;
     let text = node.text(&mut cx.report)?;
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
-    if text.len() > 64 || !text.chars().all(legal) || text.starts_with('/') {
-        let help = "write a name of the IANA database, as in \"Europe/Berlin\" or \"UTC\"";
-        cx.report.add(&node.place, format!("\"{text}\" is no time zone"), Some(help.to_owned()));
-        return None;
+    let zone = Zone::named(text);
+    if zone.is_none() {
+        let names = Zone::names();
+        let help = suggest::help(text, names.iter().map(String::as_str)).or_else(|| same_city(text, &names));
+        let help = help.unwrap_or_else(|| "write a name of the IANA database, as in \"Europe/Berlin\"".to_owned());
+        cx.report.add(&node.place, format!("there is no time zone \"{text}\""), Some(help));
     }
-    Some(text.to_owned())
+    zone
+}
+
+/// People know their city, and not always what it stands under.
+fn same_city(text: &str, names: &[String]) -> Option<String> {
+    let city = |name: &str| name.rsplit('/').next().map(|city| city.replace('_', " ").to_lowercase());
+    let name = names.iter().find(|name| city(name) == city(text))?;
+    Some(format!("did you mean `{name}`?"))
 }

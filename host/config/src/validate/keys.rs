@@ -84,7 +84,11 @@ pub(crate) const HOST: &[Key] = &[
         Shape::Number(1, 1000),
         "Attempts to link a phone that one user may begin within an hour; WhatsApp counts them, too. Default: 5.",
     ),
-    key("time_zone", Shape::Text, "IANA name of the time zone plugins see. Default: `UTC`."),
+    key(
+        "time_zone",
+        Shape::Text,
+        "IANA name of the zone whose midnight daily limits count from, such as `Europe/Berlin`. Default: `UTC`.",
+    ),
     key("log", Shape::Choice(&["pretty", "json"]), "How log lines look. Default: `pretty`."),
     key("drain", Shape::Duration(SECOND, MINUTE.saturating_mul(10)), "How long stopping may take. Default: `20s`."),
 ];
@@ -172,7 +176,27 @@ pub(crate) const CHANNEL: &[Key] = &[
     key(
         "send_limits",
         Shape::Choice(&["vendor", "off"]),
-        "Whether the provider's sending limits are kept. Default: `vendor`.",
+        "Whether the provider's sending limits are kept, where none of one's own are named here. Default: `vendor`.",
+    ),
+    key(
+        "per_minute",
+        Shape::Number(1, 60_000),
+        "Messages of the account in any 60 seconds; what is more waits. Default: 30 on WhatsApp, else none.",
+    ),
+    key(
+        "daily_limit",
+        Shape::Number(1, 1_000_000_000),
+        "Messages of the account a day, from midnight in `time_zone`. Default: 1000 on WhatsApp, else none.",
+    ),
+    key(
+        "at_daily_limit",
+        Shape::Choice(&["queue", "refuse"]),
+        "Whether what is more waits for midnight, or is given up and listed as dead. Default: `queue`.",
+    ),
+    key(
+        "max_reconnect_attempts",
+        Shape::Number(1, 1_000_000),
+        "After so many failures in a row the channel's health is critical; it goes on trying. Default: 5.",
     ),
     key("denial_notice", Shape::Flag, "Whether a denied sender is told, at most once a day. Default: false."),
 ];

@@ -123,6 +123,47 @@ fn keys_of_a_kind_are_checked() {
     check(&text, &expect);
 }
 
+/// B9, C3, C4: what an account may send, and how patient its channel is.
+#[test]
+fn limits_of_a_channel_are_read_and_have_bounds() {
+    let with = |keys: &str| edited("route = \"personal\"", &format!("route = \"personal\"\n{keys}"));
+    let channel = world().config(WHOLE).channels["me"].clone();
+    assert_eq!((channel.per_minute, channel.daily_limit), (None, None), "the kind's own hold");
+    assert_eq!((channel.at_daily_limit, channel.max_reconnect_attempts), (AtDailyLimit::Queue, 5));
+    let keys = "per_minute = 10\ndaily_limit = 200\nat_daily_limit = \"refuse\"\nmax_reconnect_attempts = 3";
+    let channel = world().config(&with(keys)).channels["me"].clone();
+    assert_eq!((channel.per_minute, channel.daily_limit), (Some(10), Some(200)));
+    assert_eq!((channel.at_daily_limit, channel.max_reconnect_attempts), (AtDailyLimit::Refuse, 3));
+    let expect = [
+        "channels.me.per_minute: `channels.me.per_minute` must be from 1 to 60000",
+        "channels.me.daily_limit: `channels.me.daily_limit` must be a whole number from 1 to 1000000000, not a text",
+        "channels.me.at_daily_limit: `channels.me.at_daily_limit` can't be \"drop\"",
+        "channels.me.max_reconnect_attempts: `channels.me.max_reconnect_attempts` must be from 1 to 1000000",
+    ];
+    check(
+        &with("per_minute = 0\ndaily_limit = \"1000\"\nat_daily_limit = \"drop\"\nmax_reconnect_attempts = -1"),
+        &expect,
+    );
+}
+
+/// C3: the zone is a real one; of one that is not the place is shown, and what may have been meant.
+#[test]
+fn time_zone_must_be_in_the_database() {
+    let with = |zone: &str| edited("data_dir = \"data\"", &format!("data_dir = \"data\"\ntime_zone = \"{zone}\""));
+    assert_eq!(world().config(&with("America/New_York")).host.time_zone.name(), "America/New_York");
+    assert_eq!(world().config(WHOLE).host.time_zone.name(), "UTC");
+    for (wrong, help) in [
+        ("Europe/Berln", "did you mean `Europe/Berlin`?"),
+        ("Kathmandu", "did you mean `Asia/Kathmandu`?"),
+        ("new york", "did you mean `America/New_York`?"),
+        ("UTC+25:00 or so", "write a name of the IANA database, as in \"Europe/Berlin\""),
+    ] {
+        let text = rendered(&world(), &with(wrong));
+        assert!(text.contains(help) && text.contains(&format!("there is no time zone \"{wrong}\"")), "{text}");
+        assert!(text.contains("host.time_zone") || text.contains("time_zone = "), "its place is shown: {text}");
+    }
+}
+
 #[test]
 fn groups_nest_and_never_in_a_circle() {
     let config = world().config("[groups.a]\nmembers = [\"group:b\", \"tg:1\"]\n[groups.b]\nmembers = [\"tg:2\"]\n");
