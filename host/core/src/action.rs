@@ -79,4 +79,9 @@ impl Action {
     pub fn is_delivered(&self) -> bool {
         !matches!(self, Self::Schedule { .. } | Self::CancelTurn | Self::NewConversation)
     }
+
+    /// Whether it puts something new into a chat, which is what limits count. A reaction, an edit or a read mark does not.
+    pub fn is_message(&self) -> bool {
+        matches!(self, Self::Send(_) | Self::Forward { .. })
+    }
 }

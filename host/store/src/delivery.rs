@@ -8,10 +8,12 @@ use switchhook_core::time::UnixMillis;
 
 use crate::error::StoreError;
 use crate::journal::{DeliveryEnd, DeliveryState};
+use crate::memory::Effect;
 use crate::outbox::state_of;
 use crate::seal::{Table, Vault};
 use crate::store::Store;
-use crate::tag::to_sql_time;
+use crate::tag::{Tag, from_sql_time, to_sql_time};
+use crate::traffic::{Traffic, quarter};
 use crate::writer::{Batch, Ordered};
 
 impl Store {
@@ -102,6 +104,8 @@ fn after(state: DeliveryState, end: &DeliveryEnd) -> Option<DeliveryState> {
     match end {
         DeliveryEnd::Sent { .. } => leaving.then_some(DeliveryState::Sent),
         DeliveryEnd::Retry { .. } => leaving.then_some(DeliveryState::Ready),
+        DeliveryEnd::Waits { .. } if leaving => Some(DeliveryState::Ready),
+        DeliveryEnd::Waits { .. } => waits.then_some(state),
         DeliveryEnd::Unknown { .. } => leaving.then_some(DeliveryState::Unknown),
         DeliveryEnd::Dead { .. } => (leaving || waits).then_some(DeliveryState::Dead),
         DeliveryEnd::Parked { .. } => (leaving || waits).then_some(DeliveryState::Parked),
@@ -137,9 +141,10 @@ impl SealedEnd {
         let (reason, provider_id, at) = match &end {
             DeliveryEnd::Sent { provider_id } => (None, provider_id.as_deref(), None),
             DeliveryEnd::Retry { at, reason } | DeliveryEnd::Unknown { at, reason } => (Some(reason), None, Some(*at)),
-            DeliveryEnd::Dead { reason } | DeliveryEnd::Parked { reason } | DeliveryEnd::Revoked { reason } => {
-                (Some(reason), None, None)
-            }
+            DeliveryEnd::Waits { reason }
+            | DeliveryEnd::Dead { reason }
+            | DeliveryEnd::Parked { reason }
+            | DeliveryEnd::Revoked { reason } => (Some(reason), None, None),
         };
         let seal = |column, text: &str| vault.seal(Table::Outbox.cell(id.0, column), text.as_bytes());
         Self {
@@ -152,25 +157,38 @@ impl SealedEnd {
         }
     }
 
-    fn apply(&self, batch: &Batch<'_>) -> Result<(), StoreError> {
+    fn apply(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let (state, _) = state_of(batch, self.id)?;
         let next = after(state, &self.end).ok_or_else(|| wrong(self.id, state, "armed"))?;
         let over = !matches!(next, DeliveryState::Ready | DeliveryState::Unknown);
-        let unknowns = i64::from(next == DeliveryState::Unknown);
-        batch
-            .execute(
-                "UPDATE outbox SET state = ?2, reason = ?3, provider_id = ?4, not_before = ?5,
-                 unknowns = unknowns + ?6, ended_at = ?7 WHERE id = ?1",
-                params![
-                    self.id.0,
-                    next,
-                    self.reason,
-                    self.provider_id,
-                    self.not_before,
-                    unknowns,
-                    over.then_some(self.now)
-                ],
-            )
-            .map(drop)
+        let unknowns = i64::from(matches!(self.end, DeliveryEnd::Unknown { .. }));
+        let uncounted = i64::from(state == DeliveryState::Armed && matches!(self.end, DeliveryEnd::Waits { .. }));
+        batch.execute(
+            "UPDATE outbox SET state = ?2, reason = ?3, provider_id = ?4, not_before = ?5,
+             unknowns = unknowns + ?6, ended_at = ?7, attempts = attempts - ?8 WHERE id = ?1",
+            params![
+                self.id.0,
+                next,
+                self.reason,
+                self.provider_id,
+                self.not_before,
+                unknowns,
+                over.then_some(self.now),
+                uncounted
+            ],
+        )?;
+        if next == DeliveryState::Sent { self.count(batch) } else { Ok(()) }
+    }
+
+    /// Counted where the end is kept: neither can be there without the other.
+    fn count(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let (account, counts): (Tag, bool) = batch
+            .sql("SELECT account, counts FROM outbox WHERE id = ?1")?
+            .query_row([self.id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if counts {
+            let quarter = quarter(from_sql_time(self.now));
+            batch.note(Effect::Traffic { account, quarter, traffic: Traffic { sent: 1, received: 0 } });
+        }
+        Ok(())
     }
 }

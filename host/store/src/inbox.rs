@@ -15,6 +15,7 @@ use crate::memory::Effect;
 use crate::seal::{Table, Vault, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
+use crate::traffic::{Traffic, quarter};
 use crate::writer::{Batch, Ordered, Shared, Work};
 
 /// The two moments of an acceptance.
@@ -234,6 +235,8 @@ impl Work for Accept {
             Ok(accepted) => {
                 let mut fresh = batch.memory.fresh.lock();
                 for row in rows.into_iter().zip(&accepted).filter(|(r, a)| **a == Accepted::New(r.id)).map(|(r, _)| r) {
+                    let traffic = Traffic { sent: 0, received: 1 };
+                    batch.note(Effect::Traffic { account: row.account, quarter: quarter(row.accepted_at), traffic });
                     self.fresh.push(row.id);
                     let (stored, bytes) = row.into_stored();
                     fresh.insert(stored, bytes);

@@ -203,6 +203,10 @@ pub enum DeliveryEnd {
         at: UnixMillis,
         reason: String,
     },
+    /// It did not come to leave, and waits where it was: the attempt is not counted.
+    Waits {
+        reason: String,
+    },
     /// To `unknown`, counted; sent again at that time.
     Unknown {
         at: UnixMillis,

@@ -42,6 +42,7 @@ pub struct AuditEntry {
 
 const KEEP_GENERATION: &str = "INSERT INTO generations (id, at, body) VALUES (?1, ?2, ?3)";
 const KEEP_AUDIT: &str = "INSERT INTO audits (id, at, body) VALUES (?1, ?2, ?3)";
+const KEEP_ROUTINE: &str = "INSERT INTO audits (id, at, body, routine) VALUES (?1, ?2, ?3, 1)";
 
 impl Store {
     pub async fn record_generation(&self, r: GenerationRecord) -> Result<(), StoreError> {
@@ -55,13 +56,23 @@ impl Store {
         self.newest(Table::Generations, "SELECT id, body FROM generations ORDER BY id DESC LIMIT ?1", limit).await
     }
 
-    /// Ordered.
+    /// What somebody did. Ordered.
     pub async fn audit(&self, e: AuditEntry) {
+        self.keep_audit(e, KEEP_AUDIT).await;
+    }
+
+    /// What the host does with every message: forgotten sooner, and left out where only people's acts are asked for.
+    /// Ordered.
+    pub async fn audit_routine(&self, e: AuditEntry) {
+        self.keep_audit(e, KEEP_ROUTINE).await;
+    }
+
+    async fn keep_audit(&self, e: AuditEntry, sql: &'static str) {
         let id = self.ids(Table::Audits, 1);
         match self.vault().seal_json(Table::Audits.cell(id, "body"), &e) {
             Ok(sealed) => {
                 let at = to_sql_time(e.at);
-                self.order("audit", move |batch| batch.execute(KEEP_AUDIT, params![id, at, sealed]).map(drop)).await;
+                self.order("audit", move |batch| batch.execute(sql, params![id, at, sealed]).map(drop)).await;
             }
             Err(error) => tracing::error!(%error, act = e.act, "an audit entry can't be sealed"),
         }
@@ -70,6 +81,12 @@ impl Store {
     /// The newest first.
     pub async fn audits(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         self.newest(Table::Audits, "SELECT id, body FROM audits ORDER BY id DESC LIMIT ?1", limit).await
+    }
+
+    /// The same without what is written of every message.
+    pub async fn audits_of_people(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        const RARE: &str = "SELECT id, body FROM audits WHERE routine = 0 ORDER BY id DESC LIMIT ?1";
+        self.newest(Table::Audits, RARE, limit).await
     }
 
     pub(crate) async fn newest<T>(&self, table: Table, sql: &'static str, limit: u32) -> Result<Vec<T>, StoreError>

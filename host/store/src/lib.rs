@@ -34,6 +34,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod traffic;
 mod writer;
 
 pub use account::{AccountStore, StateBatch, StateEntry, StateKey, StatePlain};
@@ -46,3 +47,4 @@ pub use keys::{KeyError, KeyId, Keyring, MasterKey};
 pub use ledger::{AuditEntry, GenerationRecord};
 pub use links::{LinkProblem, LinkRecord, NewLink};
 pub use store::{Counters, Durability, Recovered, Store, StoreOptions};
+pub use traffic::{Tally, Traffic};

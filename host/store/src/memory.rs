@@ -11,6 +11,7 @@ use switchhook_core::time::UnixMillis;
 
 use crate::journal::StoredMessage;
 use crate::tag::Tag;
+use crate::traffic::{Tally, Traffic};
 
 /// A change that memory learns of after the commit.
 pub(crate) enum Effect {
@@ -29,6 +30,12 @@ pub(crate) enum Effect {
         person: Tag,
         standing: Standing,
     },
+    /// So much more went through the account. It is written with the transaction, once for all its writes.
+    Traffic {
+        account: Tag,
+        quarter: i64,
+        traffic: Traffic,
+    },
 }
 
 #[derive(Default)]
@@ -41,6 +48,7 @@ pub(crate) struct Memory {
     pub(crate) states_queued: Mutex<Queued>,
     pub(crate) standings: RwLock<HashMap<Tag, Standing>>,
     pub(crate) contacts: Mutex<HashMap<Tag, Seen>>,
+    pub(crate) traffic: Mutex<HashMap<Tag, Tally>>,
     /// Ends of deliveries that are queued and not over: the only ordered writes that a read of deliveries waits for.
     pub(crate) ends: AtomicUsize,
 }
@@ -63,6 +71,9 @@ impl Memory {
             }
             Effect::Standing { person, standing } => {
                 self.standings.write().insert(person, standing);
+            }
+            Effect::Traffic { account, quarter, traffic } => {
+                self.traffic.lock().entry(account).or_default().add(quarter, traffic);
             }
         }
     }

@@ -92,6 +92,7 @@ pub(crate) struct NewRow {
     message: InboxId,
     account: Tag,
     armed: bool,
+    counts: bool,
     head: Vec<u8>,
     body: Vec<u8>,
 }
@@ -110,7 +111,8 @@ impl NewRow {
         };
         let head = vault.seal_json(Table::Outbox.cell(id, "head").of(account), &head)?;
         let body = vault.seal_json(Table::Outbox.cell(id, "body").of(account), &new.action)?;
-        Ok(Self { id: OutboxId(id), message, account, armed: new.armed, head, body })
+        let counts = new.action.is_message();
+        Ok(Self { id: OutboxId(id), message, account, armed: new.armed, counts, head, body })
     }
 
     /// What is armed at once counts its first attempt at once.
@@ -118,9 +120,18 @@ impl NewRow {
         let state = if self.armed { DeliveryState::Armed } else { DeliveryState::Ready };
         batch
             .execute(
-                "INSERT INTO outbox (id, message, account, state, attempts, head, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![self.id.0, self.message.0, self.account, state, i64::from(self.armed), self.head, self.body],
+                "INSERT INTO outbox (id, message, account, state, attempts, counts, head, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    self.id.0,
+                    self.message.0,
+                    self.account,
+                    state,
+                    i64::from(self.armed),
+                    self.counts,
+                    self.head,
+                    self.body
+                ],
             )
             .map(drop)
     }

@@ -8,6 +8,7 @@ use crate::error::StoreError;
 use crate::journal::{DeliveryState, InboxState, KEEP_BODIES, KEEP_DEDUPE};
 use crate::memory::Effect;
 use crate::store::Store;
+use crate::traffic::{KEPT, quarter};
 use crate::writer::Batch;
 
 /// Rows a transaction touches, so that a purge holds up nobody's message for long.
@@ -33,6 +34,12 @@ const OLD_LINKS: &str = "DELETE FROM links WHERE ended_at < ?1";
 const KEEP_AUDITS: Duration = Duration::from_secs(365 * 24 * 3600);
 const OLD_AUDITS: &str = "DELETE FROM audits WHERE at < ?1";
 
+/// What was written of every message sent, which would outgrow all else.
+const KEEP_ROUTINE: Duration = Duration::from_secs(30 * 24 * 3600);
+const OLD_ROUTINE: &str = "DELETE FROM audits WHERE routine = 1 AND at < ?1";
+
+const OLD_TRAFFIC: &str = "DELETE FROM traffic WHERE quarter < ?1";
+
 /// What nobody has to decide about any more.
 const OVER: &[InboxState] =
     &[InboxState::Done, InboxState::Denied, InboxState::Revoked, InboxState::Expired, InboxState::Dropped];
@@ -41,7 +48,7 @@ const LEFT: &[DeliveryState] = &[DeliveryState::Sent, DeliveryState::Revoked, De
 impl Store {
     /// Erases what was decided longer ago than [`KEEP_BODIES`](crate::KEEP_BODIES), and dedupe keys
     /// [`KEEP_DEDUPE`](crate::KEEP_DEDUPE) later. What is held, dead or parked waits for the operator and stays. Returns
-    /// how many rows it touched.
+    /// how many entries it touched.
     pub async fn purge(&self) -> Result<usize, StoreError> {
         let now = self.now().0;
         let bodies = cutoff(now, KEEP_BODIES.as_millis());
@@ -59,8 +66,13 @@ impl Store {
         let strangers = self.forget_strangers(cutoff(now, KEEP_CONTACTS.as_millis())).await?;
         let attempts = self.write(|batch| batch.execute(SURPLUS_GENERATIONS, [KEEP_GENERATIONS])).await?;
         let (links, audits) = (cutoff(now, KEEP_LINKS.as_millis()), cutoff(now, KEEP_AUDITS.as_millis()));
+        let (routine, counted) = (cutoff(now, KEEP_ROUTINE.as_millis()), quarter(self.now()) - KEPT);
         let told = self
-            .write(move |batch| Ok(batch.execute(OLD_LINKS, [links])? + batch.execute(OLD_AUDITS, [audits])?))
+            .write(move |batch| {
+                batch.execute(OLD_TRAFFIC, [counted])?;
+                let told = batch.execute(OLD_LINKS, [links])? + batch.execute(OLD_AUDITS, [audits])?;
+                Ok(told + batch.execute(OLD_ROUTINE, [routine])?)
+            })
             .await?;
         Ok(erased + forgotten + delivered + said + strangers + attempts + told)
     }

@@ -12,6 +12,7 @@ use crate::memory::{Memory, Seen};
 use crate::seal::Table;
 use crate::store::Recovered;
 use crate::tag::{Tag, from_sql_time};
+use crate::traffic;
 
 /// What was leaving is `unknown` now: its attempt was counted when it was armed. Then memory is filled.
 pub(crate) fn recover(conn: &mut Connection, memory: &Memory) -> Result<Recovered, StoreError> {
@@ -29,6 +30,7 @@ pub(crate) fn recover(conn: &mut Connection, memory: &Memory) -> Result<Recovere
     *memory.contacts.lock() = collect(conn, "SELECT key, print, last_seen FROM contacts", |row| {
         Ok(Seen { print: row.get(1)?, last: from_sql_time(row.get(2)?) })
     })?;
+    *memory.traffic.lock() = traffic::load(conn)?;
     let waiting = memory.backlog.lock().values().sum::<i64>() as usize;
     Ok(Recovered { unknown, waiting })
 }

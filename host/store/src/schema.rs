@@ -101,6 +101,7 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         ("V1__first", include_str!("../migrations/V1__first.sql")),
         ("V2__account_state", include_str!("../migrations/V2__account_state.sql")),
         ("V3__linking", include_str!("../migrations/V3__linking.sql")),
+        ("V4__traffic", include_str!("../migrations/V4__traffic.sql")),
     ];
     let all: Result<Vec<_>, _> = all.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
     Runner::new(&all.map_err(failed)?).run(conn).map_err(failed)?;

@@ -14,6 +14,7 @@ use crate::failpoint::edge;
 use crate::folder::Folder;
 use crate::memory::{Effect, Memory};
 use crate::store::Durability;
+use crate::traffic;
 
 /// Writes that may wait. Whoever comes after that waits for room.
 pub(crate) const QUEUE: usize = 1024;
@@ -66,6 +67,9 @@ impl<'a> Batch<'a> {
     /// What memory must learn once the commit is on disk.
     pub(crate) fn note(&mut self, effect: Effect) {
         self.effects.push(effect);
+    }
+    pub(crate) fn effects(&self) -> &[Effect] {
+        &self.effects
     }
     /// Runs one write so that it happens as a whole or not at all, whatever becomes of the others.
     pub(crate) fn whole<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -302,6 +306,7 @@ impl Writer {
                 return Err(self.roll_back(error));
             }
         }
+        traffic::write(&batch).map_err(|error| self.roll_back(error))?;
         edge("store.before_commit");
         let effects = batch.effects;
         conn.prepare_cached("COMMIT")?.execute([]).map_err(|error| self.roll_back(error.into()))?;

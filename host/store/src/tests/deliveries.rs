@@ -106,6 +106,10 @@ impl Model {
             }
             (Step::End(DeliveryEnd::Sent { .. }), Armed) => self.state = Sent,
             (Step::End(DeliveryEnd::Retry { .. }), Armed) => self.state = Ready,
+            (Step::End(DeliveryEnd::Waits { .. }), Armed) => {
+                (self.state, self.attempts) = (Ready, self.attempts - 1);
+            }
+            (Step::End(DeliveryEnd::Waits { .. }), Ready | Unknown) => {}
             (Step::End(DeliveryEnd::Unknown { .. }), Armed) | (Step::Crash, Armed) => {
                 (self.state, self.unknowns) = (Unknown, self.unknowns + 1);
             }
@@ -129,6 +133,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(DeliveryEnd::Sent { provider_id: None }),
         3 => Just(DeliveryEnd::Retry { at, reason: reason.clone() }),
         3 => Just(DeliveryEnd::Unknown { at, reason: reason.clone() }),
+        2 => Just(DeliveryEnd::Waits { reason: reason.clone() }),
         1 => Just(DeliveryEnd::Dead { reason: reason.clone() }),
         1 => Just(DeliveryEnd::Parked { reason: reason.clone() }),
         1 => Just(DeliveryEnd::Revoked { reason }),

@@ -15,3 +15,5 @@ mod purge;
 mod secrecy;
 mod support;
 mod timers;
+mod traffic;
+mod upgrade;

@@ -1,0 +1,59 @@
+//! Stores that an earlier version made.
+
+use refinery::{Migration, Runner};
+use rusqlite::Connection;
+use switchhook_core::time::{Clock, UnixMillis};
+
+use super::support::*;
+use crate::*;
+
+const BEFORE_TRAFFIC: [(&str, &str); 3] = [
+    ("V1__first", include_str!("../../migrations/V1__first.sql")),
+    ("V2__account_state", include_str!("../../migrations/V2__account_state.sql")),
+    ("V3__linking", include_str!("../../migrations/V3__linking.sql")),
+];
+
+/// The same journal in a store that has counted nothing yet.
+fn before_traffic(f: Fixture) -> Fixture {
+    let Fixture { dir, clock, store } = f;
+    store.close();
+    let older = tempfile::tempdir().unwrap();
+    let mut conn = Connection::open(older.path().join("journal.db")).unwrap();
+    let migrations: Vec<_> =
+        BEFORE_TRAFFIC.iter().map(|(name, sql)| Migration::unapplied(name, sql).unwrap()).collect();
+    Runner::new(&migrations).run(&mut conn).unwrap();
+    conn.execute("ATTACH ?1 AS newer", [dir.path().join("journal.db").to_str().unwrap()]).unwrap();
+    let columns = [
+        ("meta", "name, value"),
+        ("inbox", "id, account, dedupe, state, accepted_at, finished_at, attempts, approved, kept, head, body"),
+        ("outbox", "id, message, account, state, not_before, ended_at, attempts, unknowns, head, body"),
+    ];
+    for (table, columns) in columns {
+        let sql = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}");
+        conn.execute(&sql, []).unwrap();
+    }
+    conn.close().unwrap();
+    let (store, _) = Store::open(StoreOptions { clock: clock.clone(), ..options(older.path()) }).unwrap();
+    Fixture { dir: older, clock, store }
+}
+
+/// C3: on the day of the upgrade the limit holds, too: what the journal knows of the day is counted.
+#[tokio::test]
+async fn an_older_store_finds_what_it_sent_today() {
+    let f = Fixture::new();
+    let (_, ids) = f.answered("1", &["a", "b", "c"], true).await;
+    for id in &ids[..2] {
+        f.store.end_delivery(*id, DeliveryEnd::Sent { provider_id: None }, None).await.unwrap();
+    }
+    f.accept("2", "hello").await;
+    let f = before_traffic(f);
+    let now = f.clock.now();
+    let today = f.store.tally(&account()).within(UnixMillis(now.0 - 3_600_000), UnixMillis(now.0 + 3_600_000));
+    assert_eq!(today, Traffic { sent: 2, received: 2 });
+    let left = f.store.delivery(ids[2]).await.unwrap().unwrap();
+    assert_eq!(left.state, DeliveryState::Unknown, "and its journal goes on");
+    f.store.arm(ids[2]).await.unwrap();
+    f.store.end_delivery(ids[2], DeliveryEnd::Sent { provider_id: None }, None).await.unwrap();
+    let today = f.store.tally(&account()).within(UnixMillis(now.0 - 3_600_000), UnixMillis(now.0 + 3_600_000));
+    assert_eq!(today.sent, 3);
+}
