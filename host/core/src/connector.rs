@@ -192,12 +192,16 @@ pub struct Bucket {
     pub every: Duration,
 }
 
-/// What a provider publishes as its limits.
+/// What a provider publishes as its limits, or what a careful person keeps to where it publishes none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendLimits {
     pub account: Bucket,
     pub direct_chat: Bucket,
     pub group_chat: Bucket,
+    /// Messages of the account in any 60 seconds; the buckets space them out besides.
+    pub per_minute: Option<u32>,
+    /// Messages of the account from midnight to midnight.
+    pub per_day: Option<u32>,
 }
 
 /// A native connector: the only code that knows a provider's format, sockets and credentials. It knows nothing of the

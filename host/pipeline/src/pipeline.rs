@@ -67,6 +67,7 @@ impl Pipeline {
     /// Puts another generation in force. Work that has begun keeps its own.
     pub fn publish(&self, wiring: Wiring) {
         self.desk.wiring.store(Arc::new(wiring));
+        self.dispatcher.rewired();
     }
 
     pub fn wiring(&self) -> Arc<Wiring> {

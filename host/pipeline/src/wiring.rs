@@ -6,12 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchhook_core::connector::Abilities;
+use switchhook_core::connector::{Abilities, Bucket};
 use switchhook_core::hook::{PolicyHook, PromptHook, ReplyHook};
 use switchhook_core::id::{AccountId, ChannelName, Digest, GenerationNumber, GroupName, PluginName, RouteName};
 use switchhook_core::message::ContentKind;
 use switchhook_core::model::LanguageModel;
 use switchhook_core::person::People;
+use switchhook_core::zone::Zone;
 
 /// Everything one generation of the config means to a message.
 pub struct Wiring {
@@ -47,9 +48,11 @@ pub struct ChannelWiring {
     pub may_send_to: Vec<String>,
     pub denial_notice: DenialNotice,
     pub on_unknown: OnUnknown,
-    pub limits: SendingPace,
+    pub limits: Limits,
     pub abilities: Abilities,
     pub max_age: Duration,
+    /// Whose midnight the day begins with.
+    pub time_zone: Zone,
     /// Names the policies, their settings and the groups they ask: a decision taken under another one is taken again.
     pub fingerprint: String,
 }
@@ -69,11 +72,27 @@ pub enum OnUnknown {
     Park,
 }
 
-/// Whether the provider's published limits hold deliveries back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SendingPace {
-    Vendor,
-    Unlimited,
+/// How much an account may send, and how fast. None is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub account: Option<Bucket>,
+    pub direct_chat: Option<Bucket>,
+    pub group_chat: Option<Bucket>,
+    /// Messages in any 60 seconds.
+    pub per_minute: Option<u32>,
+    /// Messages from midnight to midnight, in the channel's zone.
+    pub per_day: Option<u32>,
+    pub at_daily_limit: AtDailyLimit,
+}
+
+/// What becomes of a message that is more than the account may send in a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AtDailyLimit {
+    /// It waits for midnight.
+    #[default]
+    Queue,
+    /// It is given up, listed and replayable.
+    Refuse,
 }
 
 /// The sets of people a channel's plugins may ask about. `allow_from` is the channel's own.

@@ -2,21 +2,27 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use switchhook_config::{
-    ChannelConfig, Config, ModelConfig, OnFailure, OnUnknown, RouteConfig, SendLimitsMode, WhileBusy,
+    AtDailyLimit, ChannelConfig, Config, ModelConfig, OnFailure, OnUnknown, RouteConfig, SendLimitsMode, WhileBusy,
 };
 use switchhook_core::catalogue::{CatalogueError, HookKind};
-use switchhook_core::connector::Abilities;
+use switchhook_core::connector::{Abilities, Bucket};
 use switchhook_core::hook::{Hook, PolicyHook, PromptHook, ReplyHook};
 use switchhook_core::id::{AccountId, ChannelName, GenerationNumber, ModelName, PluginName};
 use switchhook_model::{ModelSpec, Models};
 use switchhook_pipeline::wiring::{
-    self, ChannelWiring, DenialNotice, Groups, PromptWiring, RouteWiring, SendingPace, Step, Wiring,
+    self, ChannelWiring, DenialNotice, Groups, Limits, PromptWiring, RouteWiring, Step, Wiring,
 };
 use switchhook_plugin::{HookGrants, PluginHost, Prepared};
 
 use crate::fingerprint;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Messages that may leave at once of those that a minute has: more look like a machine's.
+const BURST: u32 = 5;
 
 /// Why a config that was checked can't be put in force all the same.
 #[derive(Debug, thiserror::Error)]
@@ -88,16 +94,35 @@ pub(crate) fn wiring(
                 OnUnknown::Resend => wiring::OnUnknown::Resend,
                 OnUnknown::Park => wiring::OnUnknown::Park,
             },
-            limits: match channel.send_limits {
-                SendLimitsMode::Vendor => SendingPace::Vendor,
-                SendLimitsMode::Off => SendingPace::Unlimited,
-            },
+            limits: limits(channel, abilities),
             abilities: *abilities,
             max_age: config.host.max_age,
+            time_zone: config.host.time_zone.clone(),
             fingerprint: fingerprint::of_channel(config, channel),
         });
     }
     Ok(Wiring::new(number, channels))
+}
+
+/// What the channel's own table says comes before what is careful on its provider; `send_limits = "off"` leaves out the
+/// latter.
+fn limits(channel: &ChannelConfig, abilities: &Abilities) -> Limits {
+    let vendor = match channel.send_limits {
+        SendLimitsMode::Vendor => abilities.send_limits,
+        SendLimitsMode::Off => None,
+    };
+    let own = channel.per_minute.map(|messages| Bucket { burst: BURST.min(messages), every: MINUTE / messages });
+    Limits {
+        account: own.or(vendor.map(|limits| limits.account)),
+        direct_chat: vendor.map(|limits| limits.direct_chat),
+        group_chat: vendor.map(|limits| limits.group_chat),
+        per_minute: channel.per_minute.or(vendor.and_then(|limits| limits.per_minute)),
+        per_day: channel.daily_limit.or(vendor.and_then(|limits| limits.per_day)),
+        at_daily_limit: match channel.at_daily_limit {
+            AtDailyLimit::Queue => wiring::AtDailyLimit::Queue,
+            AtDailyLimit::Refuse => wiring::AtDailyLimit::Refuse,
+        },
+    }
 }
 
 /// Makes hooks, each once: two channels with the same settings share one.

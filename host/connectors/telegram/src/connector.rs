@@ -28,6 +28,8 @@ const SEND_LIMITS: SendLimits = SendLimits {
     account: Bucket { burst: 5, every: Duration::from_millis(40) },
     direct_chat: Bucket { burst: 3, every: Duration::from_secs(1) },
     group_chat: Bucket { burst: 5, every: Duration::from_secs(4) },
+    per_minute: None,
+    per_day: None,
 };
 
 /// One bot.

@@ -27,11 +27,14 @@ use crate::{media, record};
 const MAX_TEXT: usize = 65_536;
 /// A phone stops showing that somebody writes after about 25 seconds.
 const TYPING_EVERY: Duration = Duration::from_secs(10);
-/// 30 a minute for each device: more than a person, less than what gets a number banned. WhatsApp publishes nothing.
+/// 30 a minute and 1,000 a day for each device (B9): more than a person, less than what gets a number banned. WhatsApp
+/// publishes nothing.
 const SEND_LIMITS: SendLimits = SendLimits {
     account: Bucket { burst: 5, every: Duration::from_secs(2) },
     direct_chat: Bucket { burst: 3, every: Duration::from_secs(2) },
     group_chat: Bucket { burst: 3, every: Duration::from_secs(2) },
+    per_minute: Some(30),
+    per_day: Some(1_000),
 };
 
 pub(crate) struct WhatsApp {

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use switchhook_core::action::Action;
 use switchhook_core::connector::{Connector, Delivery, DeliveryError, Receipt};
+use switchhook_core::id::OutboxId;
 use switchhook_core::message::Message;
-use switchhook_store::{DeliveryEnd, DeliveryState, StoreError, StoredDelivery, failpoint};
+use switchhook_store::{AuditEntry, DeliveryEnd, DeliveryState, StoreError, StoredDelivery, failpoint};
+use tokio::time::Instant;
 
-use super::{AccountState, Carried, Dispatcher, Outgoing};
+use super::quota::{NoPlace, Place};
+use super::{AccountState, Carried, Dispatcher, Outgoing, Waited};
 use crate::event::EventKind;
 use crate::permit::{Arrived, Asking, Basis, Refusal, permit};
 use crate::settle::NOTICE;
 use crate::trace::Tracer;
-use crate::wiring::{ChannelWiring, OnUnknown, SendingPace};
+use crate::wiring::{ChannelWiring, OnUnknown};
 
 /// An answer that takes longer is none: the fate of the delivery is unknown.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -27,6 +31,9 @@ const MAX_ATTEMPTS: u32 = 2_880;
 
 /// How often the fate of one delivery may be unknown before it is set aside.
 const MAX_UNKNOWNS: u32 = 5;
+
+/// What the audit calls a message that has left. The name never changes.
+const MESSAGE_SENT: &str = "message_sent";
 
 /// What follows from an attempt.
 enum Next {
@@ -61,7 +68,7 @@ enum Stop {
 
 impl Dispatcher {
     /// Carries one delivery to its end, however many tries it takes.
-    pub(super) async fn carry(&self, account: &AccountState, mut outgoing: Outgoing) -> Carried {
+    pub(super) async fn carry(&self, account: &Arc<AccountState>, mut outgoing: Outgoing) -> Carried {
         let id = outgoing.row.id;
         let not_before = outgoing.row.not_before.since(self.desk.clock.now());
         let first = Pause { wait: not_before, ends_with: PauseEnd::Connection };
@@ -69,16 +76,15 @@ impl Dispatcher {
             return self.lay_down(&outgoing.row).await;
         }
         loop {
-            if self.keep_pace(account, &outgoing.row).await == Waited::Hurry {
-                return self.lay_down(&outgoing.row).await;
-            }
+            let place = match self.admit(account, &mut outgoing.row).await {
+                Ok(place) => place,
+                Err(NoPlace::Hurry) => return self.lay_down(&outgoing.row).await,
+                Err(NoPlace::Refused(end)) => return self.end(id, end).await,
+            };
             let wire = account.wire.acquire().await;
             let (channel, connector) = match self.clear(&mut outgoing).await {
                 Ok(cleared) => cleared,
-                Err(Stop::Ended(end)) => {
-                    self.desk.store.end_delivery_later(id, end).await;
-                    return Carried::Ended;
-                }
+                Err(Stop::Ended(end)) => return self.end(id, end).await,
                 Err(Stop::Stays) => return self.lay_down(&outgoing.row).await,
                 Err(Stop::NotOurs) => return Carried::Ended,
             };
@@ -86,8 +92,11 @@ impl Dispatcher {
             drop(wire);
             match next {
                 Next::End(end) => {
-                    self.desk.store.end_delivery_later(id, end).await;
-                    return Carried::Ended;
+                    if let DeliveryEnd::Sent { .. } = end {
+                        place.used(self.desk.clock.now());
+                        self.record(&channel, &outgoing.row).await;
+                    }
+                    return self.end(id, end).await;
                 }
                 Next::Again(pause, end) => {
                     self.desk.store.end_delivery_later(id, end).await;
@@ -96,6 +105,20 @@ impl Dispatcher {
                     }
                 }
             }
+        }
+    }
+
+    async fn end(&self, id: OutboxId, end: DeliveryEnd) -> Carried {
+        self.desk.store.end_delivery_later(id, end).await;
+        Carried::Ended
+    }
+
+    /// Waits until the account may send this row: for its day, then for its pace.
+    async fn admit(&self, account: &Arc<AccountState>, row: &mut StoredDelivery) -> Result<Place, NoPlace> {
+        let place = self.place(account, row).await?;
+        match self.keep_pace(account, row).await {
+            Waited::Enough => Ok(place),
+            Waited::Hurry => Err(NoPlace::Hurry),
         }
     }
 
@@ -170,16 +193,41 @@ impl Dispatcher {
     }
 
     async fn keep_pace(&self, account: &AccountState, row: &StoredDelivery) -> Waited {
-        let wiring = self.desk.wiring.load_full();
-        let Some(channel) = wiring.channel(&row.account) else { return Waited::Enough };
-        let (Some(limits), SendingPace::Vendor) = (channel.abilities.send_limits, channel.limits) else {
-            return Waited::Enough;
-        };
-        let wait = account.pace.lock().take(limits, &row.chat, row.chat_kind, tokio::time::Instant::now());
-        if wait.is_zero() {
-            return Waited::Enough;
+        let limits = || self.desk.wiring.load().channel(&row.account).map(|channel| channel.limits).unwrap_or_default();
+        let wait = account.pace.lock().take(&limits(), &row.chat, row.chat_kind, Instant::now());
+        if !wait.is_zero() && self.wait(account, wait).await == Waited::Hurry {
+            return Waited::Hurry;
         }
+        // Asked at the moment of leaving, and again by everybody who found no place: the limit may be another by then.
+        loop {
+            let Some(per_minute) = limits().per_minute else { return Waited::Enough };
+            let full = account.pace.lock().take_of_minute(per_minute, Instant::now());
+            let Some(wait) = full else { return Waited::Enough };
+            if self.wait(account, wait).await == Waited::Hurry {
+                return Waited::Hurry;
+            }
+        }
+    }
+
+    async fn wait(&self, account: &AccountState, wait: Duration) -> Waited {
         self.pause(account, Pause { wait, ends_with: PauseEnd::Time }).await
+    }
+
+    /// What was sent, for whoever asks later (B10). Sealed; kept before the end is, so that nothing was sent without it.
+    async fn record(&self, channel: &ChannelWiring, row: &StoredDelivery) {
+        if !row.action.as_ref().is_some_and(Action::is_message) {
+            return;
+        }
+        let entry = AuditEntry {
+            at: self.desk.clock.now(),
+            actor: "host".to_owned(),
+            address: None,
+            user_agent: None,
+            act: MESSAGE_SENT.to_owned(),
+            subject: channel.name.to_string(),
+            detail: serde_json::json!({ "delivery": row.id, "answers": row.message, "chat": row.chat }),
+        };
+        self.desk.store.audit_routine(entry).await;
     }
 
     /// Writes down that the row is leaving. A journal that can't be written holds the chat up, and loses nothing.
@@ -296,13 +344,6 @@ impl Dispatcher {
 /// second sending from the first.
 fn parks(channel: &ChannelWiring) -> bool {
     channel.on_unknown == OnUnknown::Park && !channel.abilities.idempotent_send
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waited {
-    Enough,
-    /// The host is draining: nobody waits any more.
-    Hurry,
 }
 
 /// 1, 2, 4, 8, 16, then 30 seconds, each with up to a fifth of jitter.

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod pace;
+mod quota;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::desk::Desk;
 use pace::Pace;
+use quota::Quota;
 
 /// How many deliveries of one account may be on the wire at once.
 const ON_THE_WIRE: usize = 64;
@@ -29,6 +31,8 @@ pub(crate) struct Dispatcher {
     pub(crate) tasks: TaskTracker,
     /// Set when a drain begins: what would have to wait stays in the journal.
     pub(crate) hurry: CancellationToken,
+    /// Told when another generation is in force: limits may be others.
+    rewired: Notify,
 }
 
 #[derive(Default)]
@@ -41,6 +45,7 @@ struct State {
 /// What the chats of an account share.
 struct AccountState {
     pace: Mutex<Pace>,
+    quota: Mutex<Quota>,
     wire: Semaphore,
     /// Told when the connection stands again: what waits for its next try goes at once.
     connected: Notify,
@@ -65,7 +70,13 @@ pub(crate) struct Reserved(Vec<ChatKey>);
 
 impl Dispatcher {
     pub(crate) fn new(desk: Arc<Desk>) -> Self {
-        Self { desk, state: Mutex::default(), tasks: TaskTracker::new(), hurry: CancellationToken::new() }
+        Self {
+            desk,
+            state: Mutex::default(),
+            tasks: TaskTracker::new(),
+            hurry: CancellationToken::new(),
+            rewired: Notify::new(),
+        }
     }
 
     /// Arms the first delivery of every chat where nothing is waiting: it leaves as soon as its commit is on disk.
@@ -136,6 +147,11 @@ impl Dispatcher {
         self.account(account).connected.notify_waiters();
     }
 
+    /// Another generation is in force: what waits for a limit looks again.
+    pub(crate) fn rewired(&self) {
+        self.rewired.notify_waiters();
+    }
+
     /// How many deliveries of an account are in memory.
     pub(crate) fn load(&self, account: &AccountId) -> usize {
         let state = self.state.lock();
@@ -204,6 +220,14 @@ fn enqueue(state: &mut State, outgoing: Outgoing) -> Option<ChatKey> {
     fresh.then_some(key)
 }
 
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    Enough,
+    /// The host is draining: nobody waits any more.
+    Hurry,
+}
+
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Carried {
@@ -215,7 +239,12 @@ enum Carried {
 
 impl AccountState {
     fn new() -> Self {
-        Self { pace: Mutex::default(), wire: Semaphore::new(ON_THE_WIRE), connected: Notify::new() }
+        Self {
+            pace: Mutex::default(),
+            quota: Mutex::default(),
+            wire: Semaphore::new(ON_THE_WIRE),
+            connected: Notify::new(),
+        }
     }
 }
 

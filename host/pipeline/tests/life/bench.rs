@@ -20,6 +20,7 @@ use switchhook_core::model::{
 use switchhook_core::person::PersonId;
 use switchhook_core::split::TextLimit;
 use switchhook_core::time::{Clock, SystemClock, UnixMillis};
+use switchhook_core::zone::Zone;
 use switchhook_pipeline::wiring::*;
 use switchhook_pipeline::{Carriers, Pipeline, PipelineParts};
 use switchhook_store::{DeliveryState, Durability, InboxState, Keyring, MasterKey, Store, StoreOptions, StoredMessage};
@@ -97,6 +98,8 @@ type Answers = Mutex<Vec<Result<Receipt, DeliveryError>>>;
 
 pub(crate) struct Ledger {
     pub(crate) sent: Mutex<Vec<(String, Action)>>,
+    /// When each of them was.
+    pub(crate) times: Mutex<Vec<tokio::time::Instant>>,
     pub(crate) answers: Answers,
     /// Deliveries wait here while it has no permit.
     pub(crate) gate: Semaphore,
@@ -151,6 +154,7 @@ impl Connector for Ledger {
         let answer = self.answers.lock().pop().unwrap_or_else(|| Ok(Receipt::default()));
         if !matches!(answer, Err(DeliveryError::Retry { .. })) {
             self.sent.lock().push((delivery.chat.clone(), delivery.action.clone()));
+            self.times.lock().push(tokio::time::Instant::now());
         }
         answer
     }
@@ -174,6 +178,8 @@ pub(crate) struct Setup {
     pub(crate) on_failure: OnFailure,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) may_send_to: Vec<String>,
+    pub(crate) limits: Limits,
+    pub(crate) time_zone: &'static str,
     pub(crate) fingerprint: &'static str,
 }
 
@@ -187,6 +193,8 @@ impl Default for Setup {
             on_failure: OnFailure::Apologise,
             on_unknown: OnUnknown::Resend,
             may_send_to: vec![],
+            limits: Limits::default(),
+            time_zone: "UTC",
             fingerprint: "one",
         }
     }
@@ -202,13 +210,16 @@ pub(crate) struct Ahead(std::sync::atomic::AtomicU64);
 
 impl Clock for Ahead {
     fn now(&self) -> UnixMillis {
-        UnixMillis(SystemClock.now().0 + self.0.load(Ordering::SeqCst))
+        UnixMillis(SystemClock.now().0.wrapping_add(self.0.load(Ordering::SeqCst)))
     }
 }
 
 impl Ahead {
     pub(crate) fn by(&self, time: Duration) {
         self.0.fetch_add(time.as_millis() as u64, Ordering::SeqCst);
+    }
+    pub(crate) fn back(&self, time: Duration) {
+        self.0.fetch_sub(time.as_millis() as u64, Ordering::SeqCst);
     }
 }
 
@@ -238,6 +249,7 @@ impl Bench {
         let gate = || Semaphore::new(Semaphore::MAX_PERMITS >> 1);
         let ledger = Arc::new(Ledger {
             sent: Mutex::default(),
+            times: Mutex::default(),
             answers: Mutex::default(),
             gate: gate(),
             idempotent: false,
@@ -288,7 +300,8 @@ impl Bench {
     /// Somebody writes; the id in the journal is the count of messages so far.
     pub(crate) async fn write(&self, from: &str, text: &str) -> InboxId {
         let n = self.written.fetch_add(1, Ordering::SeqCst) + 1;
-        let inbound = inbound(from, text, n);
+        let mut inbound = inbound(from, text, n);
+        inbound.message.sent_at = self.clock.now();
         self.pipeline.inbox(&account()).accept(vec![inbound]).await.expect("it is accepted");
         InboxId(n as i64)
     }
@@ -415,9 +428,10 @@ fn wiring(number: u64, setup: Setup, ledger: &Ledger, model: &Arc<GatedModel>) -
         may_send_to: setup.may_send_to,
         denial_notice: DenialNotice::Silent,
         on_unknown: setup.on_unknown,
-        limits: SendingPace::Vendor,
+        limits: setup.limits,
         abilities: ledger.abilities(),
         max_age: Duration::from_secs(3600),
+        time_zone: Zone::named(setup.time_zone).expect("a zone"),
         fingerprint: setup.fingerprint.into(),
     };
     Wiring::new(GenerationNumber(number), [channel])

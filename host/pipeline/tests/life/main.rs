@@ -6,4 +6,5 @@ mod busy;
 mod deciding;
 mod delivering;
 mod ending;
+mod limits;
 mod order;
