@@ -13,6 +13,7 @@ use switchhook_store::GenerationRecord;
 use crate::build::{BuildFailure, models, wiring};
 use crate::channels::{Prepared, prepare};
 use crate::host::{Cause, Host};
+use crate::restore::restore;
 use crate::status::{Attempt, AttemptOutcome};
 
 /// The generation in force, and what the last edit came to.
@@ -144,10 +145,12 @@ impl Host {
         if let Err(error) = self.0.pipeline.resume(&accounts).await {
             tracing::error!(%error, "what waits in the journal can't be taken up; it is tried again at the next start");
         }
-        for account in &accounts {
-            self.0.channels.launch(account, &self.0.pipeline);
+        match old {
+            None => restore(self, accounts),
+            Some(_) => accounts.iter().for_each(|account| self.0.channels.launch(account, &self.0.pipeline)),
         }
         for (account, (_, channel)) in &new {
+            self.0.channels.set_patience(account, channel.max_reconnect_attempts);
             if before
                 .get(account)
                 .is_some_and(|(_, was)| was.identity == channel.identity && was.tuning != channel.tuning)

@@ -12,12 +12,13 @@ use switchhook_core::kind::ChannelSettings;
 use switchhook_core::status::{State, Status};
 use switchhook_core::time::Clock;
 use switchhook_pipeline::{Carriers, Pipeline};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::BuildFailure;
 use crate::link::Registry;
-use crate::supervisor::supervise;
+use crate::supervisor::{Patience, supervise};
 
 /// How long a connector may take to stop before it is cut off.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -28,6 +29,7 @@ pub(crate) struct Prepared {
     pub(crate) account: AccountId,
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) id_prefix: &'static str,
+    pub(crate) max_reconnect_attempts: u32,
 }
 
 struct Running {
@@ -35,7 +37,10 @@ struct Running {
     connector: Arc<dyn Connector>,
     id_prefix: &'static str,
     status: StatusReporter,
+    patience: Patience,
     drain: CancellationToken,
+    /// It has not run yet, and waits for others to have connected.
+    in_line: bool,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -84,7 +89,9 @@ pub(crate) fn prepare(kinds: &Kinds, name: &ChannelName, channel: &ChannelConfig
         .build(channel.connector.clone())
         .map_err(|error| BuildFailure::Channel { channel: name.clone(), error })?;
     let id_prefix = kind.spec().id_prefix;
-    Ok(Prepared { name: name.clone(), account: built.account, connector: built.connector, id_prefix })
+    let max_reconnect_attempts = channel.max_reconnect_attempts;
+    let (account, connector) = (built.account, built.connector);
+    Ok(Prepared { name: name.clone(), account, connector, id_prefix, max_reconnect_attempts })
 }
 
 impl Channels {
@@ -104,13 +111,14 @@ impl Channels {
 
     /// Makes a connector known, so that deliveries find it. It does not run yet.
     pub(crate) fn enlist(&self, prepared: Prepared, clock: &Arc<dyn Clock>) {
-        let Prepared { name, account, connector, id_prefix } = prepared;
+        let Prepared { name, account, connector, id_prefix, max_reconnect_attempts } = prepared;
         let status = StatusReporter::new(clock.clone());
         if connector.linkable().is_some() {
             self.registry.recall(&account, &status);
         }
+        let (patience, drain) = (Patience::new(max_reconnect_attempts), CancellationToken::new());
         let running =
-            Running { name, connector, id_prefix, status, drain: CancellationToken::new(), tasks: Vec::new() };
+            Running { name, connector, id_prefix, status, patience, drain, in_line: false, tasks: Vec::new() };
         self.running.lock().insert(account, running);
     }
 
@@ -120,17 +128,48 @@ impl Channels {
         let Some(running) = channels.get_mut(account).filter(|r| r.tasks.is_empty() && !r.drain.is_cancelled()) else {
             return;
         };
+        running.in_line = false;
         let (status, drain) = (running.status.clone(), running.drain.clone());
         // What a run before this one said of its end is no longer so.
         status.set(State::Connecting, None, None);
         let made = status.get().connections;
         let context = ConnectorContext { inbox: pipeline.inbox(account), status: status.clone(), drain: drain.clone() };
         running.tasks = vec![
-            tokio::spawn(supervise(running.name.clone(), running.connector.clone(), context)),
+            tokio::spawn(supervise(running.name.clone(), running.connector.clone(), context, running.patience.clone())),
             tokio::spawn(announce(status, made, pipeline.clone(), account.clone(), drain.clone())),
         ];
         if running.connector.linkable().is_some() {
             running.tasks.push(tokio::spawn(self.registry.clone().follow(running.seat(account), drain)));
+        }
+    }
+
+    /// Has an enlisted connector wait for [`Channels::take_turn`].
+    pub(crate) fn stand_in_line(&self, account: &AccountId) {
+        if let Some(running) = self.running.lock().get_mut(account) {
+            running.in_line = true;
+            let detail = "it connects when others that start with it have".to_owned();
+            running.status.set(State::Connecting, Some("in-line"), Some(detail));
+        }
+    }
+
+    /// Runs a connector that waits for its turn; none where somebody else has taken it up meanwhile.
+    pub(crate) fn take_turn(&self, account: &AccountId, pipeline: &Pipeline) -> Option<watch::Receiver<Status>> {
+        if !self.running.lock().get(account)?.in_line {
+            return None;
+        }
+        self.launch(account, pipeline);
+        self.changes(account)
+    }
+
+    /// How the status of a running connector changes.
+    pub(crate) fn changes(&self, account: &AccountId) -> Option<watch::Receiver<Status>> {
+        self.running.lock().get(account).map(|running| running.status.subscribe())
+    }
+
+    /// After how many failures in a row a channel is critical.
+    pub(crate) fn set_patience(&self, account: &AccountId, attempts: u32) {
+        if let Some(running) = self.running.lock().get(account) {
+            running.patience.set(attempts);
         }
     }
 
@@ -144,6 +183,7 @@ impl Channels {
             let mut channels = self.running.lock();
             let running = channels.get_mut(&seat.account).filter(|r| Arc::ptr_eq(&r.connector, &seat.connector));
             let running = running.ok_or(Replaced)?;
+            running.in_line = false;
             if !running.drain.is_cancelled() {
                 std::mem::take(&mut running.drain).cancel();
             }

@@ -93,7 +93,7 @@ pub(crate) struct Inner {
     pub(crate) applying: tokio::sync::Mutex<()>,
     pub(crate) stop: CancellationToken,
     watcher: Watcher,
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     started_at: UnixMillis,
 }
 

@@ -12,6 +12,7 @@ mod explain;
 mod fingerprint;
 mod host;
 pub mod link;
+mod restore;
 mod status;
 mod supervisor;
 mod tasks;

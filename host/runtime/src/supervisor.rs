@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -16,11 +17,31 @@ const BACKOFF: [u64; 6] = [1, 2, 4, 8, 16, 30];
 /// A connection that stood this long was stable: the next trouble starts at the shortest wait again.
 const STABLE: Duration = Duration::from_secs(30);
 
-/// So many failures in a row are critical, and said (C4). It goes on trying.
-const CRITICAL: u32 = 5;
+/// So many failures in a row are critical, and said (C4). It goes on trying. An edit changes it under a connection that
+/// stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience(Arc<AtomicU32>);
+
+impl Patience {
+    pub(crate) fn new(attempts: u32) -> Self {
+        Self(Arc::new(AtomicU32::new(attempts)))
+    }
+    pub(crate) fn set(&self, attempts: u32) {
+        self.0.store(attempts, Ordering::Relaxed);
+    }
+    fn is_over(&self, failures: u32) -> bool {
+        failures >= self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// Runs a connector until its drain is asked for.
-pub(crate) async fn supervise(channel: ChannelName, connector: Arc<dyn Connector>, context: ConnectorContext) {
+pub(crate) async fn supervise(
+    channel: ChannelName,
+    connector: Arc<dyn Connector>,
+    context: ConnectorContext,
+    patience: Patience,
+) {
+    let report = |failures, code, reason, wait| report(&channel, &context, &patience, failures, code, reason, wait);
     let mut failures = 0_u32;
     loop {
         let started = Instant::now();
@@ -38,18 +59,10 @@ pub(crate) async fn supervise(channel: ChannelName, connector: Arc<dyn Connector
                 context.drain.cancelled().await;
                 return;
             }
-            Ok(Err(ConnectorError::WaitFor { code, reason, wait })) => {
-                report(&channel, &context, failures, code, reason, wait)
-            }
-            Ok(Err(ConnectorError::Retry { code, reason })) => {
-                report(&channel, &context, failures, code, reason, backoff(failures))
-            }
-            Ok(Ok(())) => {
-                report(&channel, &context, failures, "ended", "the connection ended".to_owned(), backoff(failures))
-            }
-            Err(_) => {
-                report(&channel, &context, failures, "panic", "the connector panicked".to_owned(), backoff(failures))
-            }
+            Ok(Err(ConnectorError::WaitFor { code, reason, wait })) => report(failures, code, reason, wait),
+            Ok(Err(ConnectorError::Retry { code, reason })) => report(failures, code, reason, backoff(failures)),
+            Ok(Ok(())) => report(failures, "ended", "the connection ended".to_owned(), backoff(failures)),
+            Err(_) => report(failures, "panic", "the connector panicked".to_owned(), backoff(failures)),
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -61,19 +74,20 @@ pub(crate) async fn supervise(channel: ChannelName, connector: Arc<dyn Connector
 fn report(
     channel: &ChannelName,
     context: &ConnectorContext,
+    patience: &Patience,
     failures: u32,
     code: &'static str,
     reason: String,
     wait: Duration,
 ) -> Duration {
     metrics::counter!("switchhook_reconnects_total", "channel" => channel.to_string(), "code" => code).increment(1);
-    if failures >= CRITICAL {
+    let detail = if patience.is_over(failures) {
         tracing::error!(%channel, code, failures, ?wait, "still no connection: {reason}");
+        format!("critical, {failures} failures in a row: {reason}")
     } else {
         tracing::warn!(%channel, code, failures, ?wait, "connection lost: {reason}");
-    }
-    let detail =
-        if failures >= CRITICAL { format!("critical, {failures} failures in a row: {reason}") } else { reason };
+        reason
+    };
     context.status.set(said_or(context, State::Reconnecting), Some(code), Some(detail));
     context.status.failures(failures);
     wait
@@ -144,14 +158,18 @@ mod tests {
     }
 
     /// The waits between the tries, the status at the end, and every detail it gave on the way.
-    async fn run(mut ends: Vec<ConnectorError>) -> (Vec<u64>, StatusReporter, String) {
+    async fn run(ends: Vec<ConnectorError>) -> (Vec<u64>, StatusReporter, String) {
+        run_with(Patience::new(5), ends).await
+    }
+
+    async fn run_with(patience: Patience, mut ends: Vec<ConnectorError>) -> (Vec<u64>, StatusReporter, String) {
         ends.reverse();
         let tries = ends.len() + 1;
         let connector = Arc::new(Failing { ends: Mutex::new(ends), tried: Mutex::default() });
         let status = StatusReporter::new(Arc::new(SystemClock));
         let drain = CancellationToken::new();
         let context = ConnectorContext { inbox: Arc::new(NoInbox), status: status.clone(), drain: drain.clone() };
-        let task = tokio::spawn(supervise("c".parse().unwrap(), connector.clone(), context));
+        let task = tokio::spawn(supervise("c".parse().unwrap(), connector.clone(), context, patience));
         let mut changes = status.subscribe();
         let mut details = String::new();
         let settled = |s: &switchhook_core::status::Status| {
@@ -194,6 +212,16 @@ mod tests {
         assert!(seen[1].contains("critical, 5 failures in a row: gone"), "{seen:?}");
     }
 
+    /// C4: how many are too many is configured, and may be edited meanwhile.
+    #[tokio::test(start_paused = true)]
+    async fn patience_is_configured() {
+        let fatal = ConnectorError::NeedsPerson { code: "unauthorized", reason: "bad token".into() };
+        let patience = Patience::new(5);
+        patience.set(2);
+        let seen = run_with(patience, vec![retry(), retry(), fatal]).await.2;
+        assert!(seen.contains("critical, 2 failures in a row") && !seen.contains("critical, 1 "), "{seen}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn provider_that_names_a_wait_is_given_it() {
         let wait = ConnectorError::WaitFor { code: "rate", reason: "slow down".into(), wait: Duration::from_secs(77) };
@@ -221,7 +249,7 @@ mod tests {
         let status = StatusReporter::new(Arc::new(SystemClock));
         let drain = CancellationToken::new();
         let context = ConnectorContext { inbox: Arc::new(NoInbox), status: status.clone(), drain: drain.clone() };
-        let task = tokio::spawn(supervise("c".parse().unwrap(), Arc::new(Unlinked), context));
+        let task = tokio::spawn(supervise("c".parse().unwrap(), Arc::new(Unlinked), context, Patience::new(5)));
         let mut changes = status.subscribe();
         changes.wait_for(|s| s.detail.as_deref() == Some("link it")).await.unwrap();
         assert_eq!(status.get().state, State::NeedsLink);

@@ -201,8 +201,13 @@ impl Bench {
         let pipeline = Pipeline::new(parts, Wiring::new(GenerationNumber(0), []));
         let phone = Arc::new(Phone::new());
         let (channel, account) = (ChannelName::new("mine").unwrap(), AccountId::new("phone", "mine"));
-        let prepared =
-            Prepared { name: channel.clone(), account: account.clone(), connector: phone.clone(), id_prefix: "wa" };
+        let prepared = Prepared {
+            name: channel.clone(),
+            account: account.clone(),
+            connector: phone.clone(),
+            id_prefix: "wa",
+            max_reconnect_attempts: 5,
+        };
         channels.enlist(prepared, &clock);
         channels.launch(&account, &pipeline);
         let parts = parts_of(&store, &clock, &channels, &pipeline, registry);
