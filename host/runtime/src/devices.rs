@@ -55,6 +55,11 @@ impl Host {
         self.store().audits(limit).await
     }
 
+    /// The same without what the host writes of every message.
+    pub async fn audit_of_people(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.store().audits_of_people(limit).await
+    }
+
     /// The devices of all channels that run and are linked, or can be.
     pub fn devices(&self) -> Vec<Device> {
         let config = self.config();

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use switchhook_config::{Config, ConfigErrors, Kinds, Plan, SecretSource, WatchError, WatchOptions, Watcher, plan};
-use switchhook_core::id::{GenerationNumber, InboxId, OutboxId};
+use switchhook_config::{
+    ChannelConfig, Config, ConfigErrors, Kinds, Plan, SecretSource, WatchError, WatchOptions, Watcher, plan,
+};
+use switchhook_core::id::{ChannelName, GenerationNumber, InboxId, OutboxId};
 use switchhook_core::message::Standing;
 use switchhook_core::person::PersonId;
 use switchhook_core::status::{State, Status};
 use switchhook_core::time::{Clock, UnixMillis};
-use switchhook_pipeline::wiring::Wiring;
+use switchhook_pipeline::wiring::{Limits, Wiring};
 use switchhook_pipeline::{Event, Pipeline, PipelineParts, Straggler};
 use switchhook_plugin::PluginHost;
 use switchhook_store::{Approval, Store, StoreError};
@@ -23,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::apply::Current;
 use crate::channels::Channels;
+use crate::health::{Health, Vitals};
 use crate::link::{Links, LinksParts, Registry};
 use crate::status::{Attempt, AttemptOutcome, ChannelStatus, HostStatus, PluginStatus};
 use crate::tasks;
@@ -247,21 +250,49 @@ impl Host {
         }
     }
 
+    /// How one channel is; none where the config has none of that name.
+    pub fn health(&self, channel: &str) -> Option<Health> {
+        let config = self.config();
+        let (_, channel) = config.channels.get_key_value(channel)?;
+        Some(self.judge(&config, channel, &self.channel_state(channel)))
+    }
+
     fn channel_statuses(&self, config: &Config) -> Vec<ChannelStatus> {
-        let of = |(name, channel): (&switchhook_core::id::ChannelName, &switchhook_config::ChannelConfig)| {
+        let of = |(name, channel): (&ChannelName, &ChannelConfig)| {
             let load = self.0.pipeline.load(&channel.account);
-            let running = channel.enabled.then(|| self.0.channels.status(&channel.account)).flatten();
+            let status = self.channel_state(channel);
             ChannelStatus {
                 name: name.to_string(),
                 kind: channel.kind.clone(),
                 account: channel.account.to_string(),
                 enabled: channel.enabled,
-                status: running.unwrap_or_else(|| Status::new(State::Disabled, self.0.started_at)),
+                health: self.judge(config, channel, &status),
+                status,
                 waiting: load.waiting,
                 outgoing: load.outgoing,
             }
         };
         config.channels.iter().map(of).collect()
+    }
+
+    fn channel_state(&self, channel: &ChannelConfig) -> Status {
+        let running = channel.enabled.then(|| self.0.channels.status(&channel.account)).flatten();
+        running.unwrap_or_else(|| Status::new(State::Disabled, self.0.started_at))
+    }
+
+    fn judge(&self, config: &Config, channel: &ChannelConfig, status: &Status) -> Health {
+        let day = config.host.time_zone.day(self.0.clock.now());
+        // What does not run has no limits of its kind, only those that its table names.
+        let unwired = Limits { per_day: channel.daily_limit, ..Limits::default() };
+        let wiring = self.0.pipeline.wiring();
+        let vitals = Vitals {
+            status,
+            limits: wiring.channel(&channel.account).map_or(unwired, |wired| wired.limits),
+            max_reconnect_attempts: channel.max_reconnect_attempts,
+            today: self.0.store.tally(&channel.account).within(day.from, day.until),
+            resets_at: day.until,
+        };
+        vitals.judge()
     }
 
     /// Stops intake, lets lanes finish and the outbox flush, and closes the connectors.

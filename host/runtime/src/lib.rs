@@ -10,6 +10,7 @@ mod channels;
 mod devices;
 mod explain;
 mod fingerprint;
+mod health;
 mod host;
 pub mod link;
 mod restore;
@@ -18,6 +19,7 @@ mod supervisor;
 mod tasks;
 
 pub use explain::{ExplainedDelivery, Explanation};
+pub use health::{Health, Level, Reason};
 pub use host::{Cause, DrainReport, Host, HostOptions, StartError};
 pub use status::{Attempt, AttemptOutcome, ChannelStatus, HostStatus, PluginStatus};
 pub use switchhook_pipeline::{Event, Trace};

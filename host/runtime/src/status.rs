@@ -5,6 +5,8 @@ use switchhook_config::{Change, Problem};
 use switchhook_core::status::Status;
 use switchhook_core::time::UnixMillis;
 
+use crate::health::Health;
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HostStatus {
     pub version: String,
@@ -32,6 +34,7 @@ pub struct ChannelStatus {
     pub waiting: usize,
     /// Deliveries on their way.
     pub outgoing: usize,
+    pub health: Health,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! The devices that channels are, and who did what to them.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
 use switchhook_runtime::link::Device;
 use switchhook_store::AuditEntry;
 
@@ -44,6 +46,29 @@ pub(crate) async fn reset(
     Ok(Json(api.host.reset_device(&channel, caller).await?))
 }
 
-pub(crate) async fn audit(State(api): State<Api>) -> Result<Json<Vec<AuditEntry>>, ApiError> {
-    Ok(Json(api.host.audit(LISTED).await?))
+/// Whose acts are asked for.
+#[derive(Deserialize)]
+pub(crate) struct Audited {
+    #[serde(default)]
+    of: Of,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Of {
+    #[default]
+    All,
+    /// Without what is written of every message that was sent.
+    People,
+}
+
+pub(crate) async fn audit(
+    State(api): State<Api>,
+    audited: Result<Query<Audited>, QueryRejection>,
+) -> Result<Json<Vec<AuditEntry>>, ApiError> {
+    let Query(audited) = audited.map_err(|error| ApiError::BadRequest(error.body_text()))?;
+    Ok(Json(match audited.of {
+        Of::All => api.host.audit(LISTED).await?,
+        Of::People => api.host.audit_of_people(LISTED).await?,
+    }))
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use switchhook_core::status::State as ChannelState;
-use switchhook_runtime::{AttemptOutcome, ChannelStatus, HostStatus};
+use switchhook_runtime::{AttemptOutcome, ChannelStatus, HostStatus, Level};
 use switchhook_store::Counters;
 
 use crate::routes::Api;
@@ -26,6 +26,10 @@ fn stand(status: &HostStatus, store: Counters) -> String {
     each(&mut text, "switchhook_channel_connected", status, |c| u64::from(c.status.state == ChannelState::Connected));
     each(&mut text, "switchhook_channel_waiting", status, |c| c.waiting as u64);
     each(&mut text, "switchhook_channel_outgoing", status, |c| c.outgoing as u64);
+    each(&mut text, "switchhook_channel_health", status, |c| level(c.health.level));
+    each(&mut text, "switchhook_channel_sent_today", status, |c| c.health.sent_today);
+    each(&mut text, "switchhook_channel_received_today", status, |c| c.health.received_today);
+    some(&mut text, "switchhook_channel_daily_limit", status, |c| c.health.daily_limit.map(u64::from));
     one(&mut text, "switchhook_store_commits_total", "counter", store.commits);
     one(&mut text, "switchhook_store_failed_commits_total", "counter", store.failed_commits);
     one(&mut text, "switchhook_store_writes_total", "counter", store.ops);
@@ -38,11 +42,25 @@ fn one(text: &mut String, name: &str, kind: &str, value: impl Display) {
     let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
 }
 
-/// A line for each channel. Names need no escaping: they are letters, digits, `-` and `_`.
+/// A line for each channel.
 fn each(text: &mut String, name: &str, status: &HostStatus, value: impl Fn(&ChannelStatus) -> u64) {
+    some(text, name, status, |channel| Some(value(channel)));
+}
+
+/// A line for each channel that has a value. Names need no escaping: they are letters, digits, `-` and `_`.
+fn some(text: &mut String, name: &str, status: &HostStatus, value: impl Fn(&ChannelStatus) -> Option<u64>) {
     let _ = writeln!(text, "# TYPE {name} gauge");
-    for channel in &status.channels {
-        let _ = writeln!(text, "{name}{{channel=\"{}\",kind=\"{}\"}} {}", channel.name, channel.kind, value(channel));
+    for (channel, value) in status.channels.iter().filter_map(|channel| Some((channel, value(channel)?))) {
+        let _ = writeln!(text, "{name}{{channel=\"{}\",kind=\"{}\"}} {value}", channel.name, channel.kind);
+    }
+}
+
+/// For alerts: 0 is healthy, 1 a warning, 2 critical.
+fn level(level: Level) -> u64 {
+    match level {
+        Level::Healthy => 0,
+        Level::Warning => 1,
+        Level::Critical => 2,
     }
 }
 
@@ -50,12 +68,22 @@ fn each(text: &mut String, name: &str, status: &HostStatus, value: impl Fn(&Chan
 mod tests {
     use switchhook_core::status::Status;
     use switchhook_core::time::UnixMillis;
+    use switchhook_runtime::Health;
 
     use super::*;
 
     #[test]
     fn the_text_says_how_each_channel_stands() {
-        let channel = |name: &str, state| ChannelStatus {
+        let health = |level, daily_limit| Health {
+            level,
+            usage: None,
+            sent_today: 7,
+            received_today: 9,
+            daily_limit,
+            resets_at: UnixMillis(0),
+            reasons: Vec::new(),
+        };
+        let channel = |name: &str, state, health| ChannelStatus {
             name: name.to_owned(),
             kind: "web".to_owned(),
             account: format!("web:{name}"),
@@ -63,6 +91,7 @@ mod tests {
             status: Status::new(state, UnixMillis(0)),
             waiting: 2,
             outgoing: 0,
+            health,
         };
         let status = HostStatus {
             version: String::new(),
@@ -71,7 +100,10 @@ mod tests {
             config_path: String::new(),
             config_digest: String::new(),
             last_attempt: None,
-            channels: vec![channel("up", ChannelState::Connected), channel("down", ChannelState::Failed)],
+            channels: vec![
+                channel("up", ChannelState::Connected, health(Level::Healthy, None)),
+                channel("down", ChannelState::Failed, health(Level::Critical, Some(10))),
+            ],
             plugins: Vec::new(),
             engine: serde_json::Value::Null,
             models: serde_json::Value::Null,
@@ -83,8 +115,14 @@ mod tests {
             "switchhook_channel_connected{channel=\"up\",kind=\"web\"} 1",
             "switchhook_channel_connected{channel=\"down\",kind=\"web\"} 0",
             "switchhook_channel_waiting{channel=\"up\",kind=\"web\"} 2",
+            "switchhook_channel_health{channel=\"up\",kind=\"web\"} 0",
+            "switchhook_channel_health{channel=\"down\",kind=\"web\"} 2",
+            "switchhook_channel_sent_today{channel=\"up\",kind=\"web\"} 7",
+            "switchhook_channel_received_today{channel=\"up\",kind=\"web\"} 9",
+            "switchhook_channel_daily_limit{channel=\"down\",kind=\"web\"} 10",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
+        assert!(!text.contains("daily_limit{channel=\"up\""), "no limit, no line:\n{text}");
     }
 }

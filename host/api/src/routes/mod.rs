@@ -9,12 +9,12 @@ mod metrics;
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use switchhook_core::origin::OwnNames;
-use switchhook_runtime::{Host, HostStatus, PluginStatus};
+use switchhook_runtime::{Health, Host, HostStatus, PluginStatus};
 use tokio::sync::{Semaphore, watch};
 
 use crate::error::ApiError;
@@ -76,6 +76,7 @@ fn v1() -> Router<Api> {
         .route("/held/{id}/drop", post(journal::drop))
         .route("/dead", get(journal::dead))
         .route("/dead/{id}/replay", post(journal::replay))
+        .route("/channels/{name}/health", get(health))
         .route("/channels/{name}/link", get(links::show).post(links::start).delete(links::cancel))
         .route("/channels/{name}/link/passkey", post(links::passkey))
         .route("/channels/{name}/link/qr", get(links::qr))
@@ -95,6 +96,11 @@ fn v1() -> Router<Api> {
 
 async fn status(State(api): State<Api>) -> Json<HostStatus> {
     Json(api.host.status().await)
+}
+
+async fn health(State(api): State<Api>, Path(channel): Path<String>) -> Result<Json<Health>, ApiError> {
+    let health = api.host.health(&channel);
+    health.map(Json).ok_or_else(|| ApiError::NotFound(format!("there is no channel `{channel}`")))
 }
 
 async fn plugins(State(api): State<Api>) -> Json<Vec<PluginStatus>> {
