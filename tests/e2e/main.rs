@@ -7,6 +7,7 @@ mod bad_edits;
 mod crash;
 mod hostile;
 mod invariants;
+mod limits;
 mod linking;
 #[cfg(target_os = "linux")]
 mod machines;

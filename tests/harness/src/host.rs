@@ -233,6 +233,13 @@ impl Host {
         answer.json().await.expect("the API speaks JSON")
     }
 
+    /// What a collector of metrics gets.
+    pub async fn metrics(&self) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", self.port);
+        let answer = self.client.get(url).bearer_auth(self.token()).send().await.expect("it answers");
+        answer.text().await.expect("metrics are text")
+    }
+
     /// Puts everything that was parked or given up back to work, as an operator would, and says how much that was.
     pub async fn replay_dead(&self) -> usize {
         let dead = self.get("dead").await;
