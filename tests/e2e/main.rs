@@ -13,6 +13,7 @@ mod linking;
 mod machines;
 mod reload;
 mod revocation;
+mod rotate;
 mod telegram;
 mod watching;
 mod web;

@@ -6,8 +6,9 @@ use axum::response::{IntoResponse, Response};
 
 use switchhook_core::code::ErrorCode;
 use switchhook_core::origin::Foreign;
+use switchhook_runtime::RotationRefusal;
 use switchhook_runtime::link::LinkRefusal;
-use switchhook_store::StoreError;
+use switchhook_store::{RotationError, StoreError};
 
 use crate::dto::{ErrorBody, ErrorDetail};
 
@@ -130,6 +131,16 @@ impl From<LinkRefusal> for ApiError {
             | LinkRefusal::OtherNumber(_) => Self::BadRequest(message),
             LinkRefusal::Store(error) => error.into(),
             _ => Self::Conflict(message),
+        }
+    }
+}
+
+impl From<RotationRefusal> for ApiError {
+    fn from(refusal: RotationRefusal) -> Self {
+        match refusal {
+            RotationRefusal::Rotation(RotationError::Store(error)) => error.into(),
+            // Where the key lies, and why it can't be changed there.
+            refusal => Self::Conflict(refusal.to_string()),
         }
     }
 }

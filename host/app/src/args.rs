@@ -150,11 +150,42 @@ pub(crate) enum Command {
                             Example:\n  switchhook reset me && switchhook link me"
     )]
     Reset { channel: ChannelName },
+    /// The master key, which seals all that is kept
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Compile a component; the host starts this for itself
     #[command(hide = true)]
     Compile {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
+    },
+}
+
+const ROTATE_HELP: &str = "\
+The running host does it while it goes on: no channel is touched. Without a host
+the command does it by itself. Cut off, by a kill or a power cut, it goes on when
+the host starts or when you run it again; until then both keys are needed.
+The new key takes the place of the old one, which is kept beside it, as
+master.key.NAME.old, for backups from before. No key is ever printed.
+
+Where the environment gives the key, or a file that can't be replaced, only you
+can change it: stop the host, and name the variable that holds the new one.
+
+Examples:
+  switchhook key rotate
+  switchhook key rotate --json | jq -r .key
+  NEW_KEY=$(openssl rand -hex 32) switchhook key rotate --new-key-env NEW_KEY";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Seal everything with a new master key
+    #[command(after_help = ROTATE_HELP)]
+    Rotate {
+        /// The new key is in this environment variable, and you put it in its place; no host may run
+        #[arg(long, value_name = "NAME")]
+        new_key_env: Option<String>,
+        #[command(flatten)]
+        output: Output,
     },
 }
 

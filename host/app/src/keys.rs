@@ -8,7 +8,8 @@ use std::path::Path;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use switchhook_config::MasterKeySource;
-use switchhook_store::{Keyring, MasterKey};
+use switchhook_runtime::KeySource;
+use switchhook_store::{KeyFile, Keyring, MasterKey, StoreError};
 
 use crate::failure::Failure;
 use crate::places::Places;
@@ -28,28 +29,46 @@ pub(crate) fn make_folders(places: &Places) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The master key, from where the config says, or in the keys folder. A file that is missing is made on the first run.
-pub(crate) fn keyring(places: &Places, source: Option<&MasterKeySource>) -> Result<Keyring, Failure> {
-    let current = match source {
-        None => MasterKey::load_or_create(&places.keys_dir)
-            .map_err(|error| Failure::other("there is no master key", error))?,
-        Some(MasterKeySource::File(path)) => {
-            MasterKey::make(path).map_err(|error| Failure::other("there is no master key", error))?;
-            let text = fs::read_to_string(path);
-            let text =
-                text.map_err(|e| Failure::other(&format!("the master key {} can't be read", path.display()), e))?;
-            parse(&text, &path.display().to_string())?
-        }
-        Some(MasterKeySource::Env(name)) => parse(&std::env::var(name).unwrap_or_default(), name)?,
-    };
-    Ok(Keyring { current, old: Vec::new() })
+/// Where the config says that the master key is, or else in the keys folder.
+pub(crate) fn source(places: &Places, configured: Option<&MasterKeySource>) -> KeySource {
+    match configured {
+        None => KeySource::File(KeyFile::in_keys_dir(&places.keys_dir)),
+        Some(MasterKeySource::File(path)) => KeySource::File(KeyFile::named(path)),
+        Some(MasterKeySource::Env(name)) => KeySource::Env(name.clone()),
+    }
 }
 
-fn parse(text: &str, place: &str) -> Result<MasterKey, Failure> {
-    MasterKey::from_hex(text).ok_or_else(|| Failure::Other {
-        what: format!("{place} holds no master key"),
+/// The master key, and while a rotation is under way the one before. A file that is missing is made on the first run.
+pub(crate) fn keyring(source: &KeySource) -> Result<Keyring, Failure> {
+    match source {
+        KeySource::File(file) => file.keyring().map_err(|error| Failure::other("there is no master key", error)),
+        KeySource::Env(name) => Ok(Keyring { current: in_env(name)?, old: Vec::new() }),
+    }
+}
+
+pub(crate) fn in_env(name: &str) -> Result<MasterKey, Failure> {
+    MasterKey::from_hex(&std::env::var(name).unwrap_or_default()).ok_or_else(|| Failure::Other {
+        what: format!("the environment variable {name} holds no master key"),
         help: Some("it takes 64 hexadecimal digits, as `openssl rand -hex 32` prints them".to_owned()),
     })
+}
+
+/// Why the store does not open; where the key is the reason, with the place it is from and what to do.
+pub(crate) fn store_failure(error: StoreError, source: &KeySource) -> Failure {
+    let StoreError::WrongKey { wanted, .. } = &error else { return Failure::other("the store can't be opened", error) };
+    let help = match source {
+        KeySource::Env(name) => format!("give the environment variable {name} the key {wanted}"),
+        KeySource::File(file) => match file.kept(*wanted) {
+            Some(kept) => {
+                format!("that key is kept as {}: put it in the place of {}", kept.display(), file.path().display())
+            }
+            None => format!("put the key {wanted} in the place of {}", file.path().display()),
+        },
+    };
+    Failure::Other {
+        what: format!("the store can't be opened: {error}"),
+        help: Some(format!("{help}, or start with an empty `data_dir`")),
+    }
 }
 
 /// The key that signs cookies. The same over restarts, or guests of the web chat would lose their names.

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use switchhook_config::LogFormat;
+use switchhook_config::{LogFormat, MasterKeySource};
 use switchhook_core::origin::OwnNames;
 use toml::de::{DeTable, DeValue};
 
@@ -25,6 +25,8 @@ pub(crate) struct Places {
     pub(crate) data_dir: PathBuf,
     pub(crate) keys_dir: PathBuf,
     pub(crate) log: LogFormat,
+    /// None for `master.key` in the keys folder.
+    pub(crate) master_key: Option<MasterKeySource>,
     listen: SocketAddr,
     hosts: Vec<String>,
 }
@@ -47,6 +49,7 @@ impl Places {
         Self {
             data_dir: folder.join(key("data_dir").unwrap_or(DATA_DIR)),
             keys_dir: folder.join(key("keys_dir").unwrap_or(KEYS_DIR)),
+            master_key: host.and_then(|host| master_key(host, folder)),
             log: if key("log") == Some("json") { LogFormat::Json } else { LogFormat::Pretty },
             listen: key("listen").and_then(|text| text.parse().ok()).unwrap_or(LISTEN),
             hosts: hosts.collect(),
@@ -69,6 +72,13 @@ impl Places {
     pub(crate) fn forget_address(&self) {
         let _ = std::fs::remove_file(self.data_dir.join(ADDRESS_FILE));
     }
+}
+
+fn master_key(host: &DeTable<'_>, folder: &Path) -> Option<MasterKeySource> {
+    let table = host.get("master_key")?.get_ref().as_table()?;
+    let text = |name: &str| table.get(name).and_then(|value| value.get_ref().as_str());
+    let file = text("file").map(|file| MasterKeySource::File(folder.join(file)));
+    file.or_else(|| text("env").map(|name| MasterKeySource::Env(name.to_owned())))
 }
 
 /// Who listens on every address is reached on loopback.
@@ -98,6 +108,10 @@ mod tests {
         let named = read("[host]\nhosts = [\"chat.example.com\"]\n");
         assert_eq!(named.names().check(Some("chat.example.com"), None), Ok(()));
         assert_eq!(read("").data_dir, Path::new("/box/data"));
+        let file = read("[host]\nmaster_key = { file = \"k.hex\" }\n").master_key;
+        assert_eq!(file, Some(MasterKeySource::File(PathBuf::from("/box/k.hex"))));
+        let env = read("[host]\nmaster_key = { env = \"K\" }\n").master_key;
+        assert_eq!(env, Some(MasterKeySource::Env("K".to_owned())));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use switchhook_api::{ApiOptions, LocalToken, Readiness};
 use switchhook_config::{Config, Durability, Kinds, ProcessSecrets, Sources, WatchOptions};
 use switchhook_core::time::SystemClock;
 use switchhook_plugin::PluginHost;
-use switchhook_runtime::{Cause, Host, HostOptions};
+use switchhook_runtime::{Cause, Host, HostOptions, KeySource};
 use switchhook_store::{Keyring, Store, StoreError, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -53,6 +53,7 @@ struct Parts {
     config: Config,
     connectors: Connectors,
     plugins: PluginHost,
+    key: KeySource,
     store: Store,
     metrics: PrometheusHandle,
     token: LocalToken,
@@ -72,15 +73,16 @@ async fn build(places: Places) -> Result<Parts, Failure> {
         move || load(&places, &kinds, &plugins)
     })
     .await?;
+    let key = keys::source(&places, config.host.master_key.as_ref());
     let store = tokio::select! {
-        store = open_store(&places, &config) => store?,
+        store = open_store(&key, &config) => store?,
         () = stopped(&mut signals) => {
             return Err(Failure::Other { what: "stopped while it waited for the data folder".to_owned(), help: None });
         }
     };
     connectors.open(&store);
     let listener = serve::bind(&places, config.host.listen).await?;
-    Ok(Parts { places, config, connectors, plugins, store, metrics, token, listener, signals })
+    Ok(Parts { places, config, connectors, plugins, key, store, metrics, token, listener, signals })
 }
 
 fn metrics() -> Result<PrometheusHandle, Failure> {
@@ -95,11 +97,11 @@ fn load(places: &Places, kinds: &Kinds, plugins: &PluginHost) -> Result<Config, 
 }
 
 /// Waits while another host has the data folder: a pod that takes over starts before the old one has ended.
-async fn open_store(places: &Places, config: &Config) -> Result<Store, Failure> {
-    let keys = keys::keyring(places, config.host.master_key.as_ref())?;
+async fn open_store(key: &KeySource, config: &Config) -> Result<Store, Failure> {
     let mut said = false;
     loop {
-        let options = store_options(config, keys.clone());
+        // Each time: the host that has the folder may change the key meanwhile.
+        let options = store_options(config, keys::keyring(key)?);
         match blocking(move || Ok(Store::open(options))).await? {
             Ok((store, found)) => {
                 if found.waiting + found.unknown > 0 {
@@ -118,7 +120,7 @@ async fn open_store(places: &Places, config: &Config) -> Result<Store, Failure> 
                 said = true;
                 tokio::time::sleep(LOCK_GLANCE).await;
             }
-            Err(error) => return Err(Failure::other("the store can't be opened", error)),
+            Err(error) => return Err(keys::store_failure(error, key)),
         }
     }
 }
@@ -163,6 +165,7 @@ async fn spawn(parts: Parts) -> Result<Running, Failure> {
         secrets: Arc::new(ProcessSecrets),
         plugins: parts.plugins,
         store: parts.store.clone(),
+        key: parts.key,
         clock: Arc::new(SystemClock),
         watch: WatchOptions::default(),
     };

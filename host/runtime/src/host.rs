@@ -26,7 +26,8 @@ use tokio_util::task::TaskTracker;
 use crate::apply::Current;
 use crate::channels::Channels;
 use crate::health::{Health, Vitals};
-use crate::link::{Links, LinksParts, Registry};
+use crate::link::{Caller, Links, LinksParts, Registry};
+use crate::rotation::{KeySource, KeyStatus, Keys, RotationRefusal};
 use crate::status::{Attempt, AttemptOutcome, ChannelStatus, HostStatus, PluginStatus};
 use crate::tasks;
 
@@ -37,6 +38,8 @@ pub struct HostOptions {
     pub secrets: Arc<dyn SecretSource>,
     pub plugins: PluginHost,
     pub store: Store,
+    /// Where the store's key comes from.
+    pub key: KeySource,
     pub clock: Arc<dyn Clock>,
     pub watch: WatchOptions,
 }
@@ -73,6 +76,8 @@ pub enum StartError {
     Refused(String),
     #[error("the devices can't be read: {0}")]
     Devices(#[from] StoreError),
+    #[error("the rotation of the master key can't go on: {0}")]
+    Rotation(#[from] RotationRefusal),
 }
 
 /// How a drain went.
@@ -92,6 +97,7 @@ pub(crate) struct Inner {
     pub(crate) pipeline: Pipeline,
     pub(crate) channels: Arc<Channels>,
     pub(crate) links: Arc<Links>,
+    keys: Keys,
     pub(crate) current: Mutex<Current>,
     pub(crate) applying: tokio::sync::Mutex<()>,
     pub(crate) stop: CancellationToken,
@@ -113,7 +119,7 @@ pub struct Host(pub(crate) Arc<Inner>);
 impl Host {
     /// Puts the first config in force and starts its channels. Startup is the first edit.
     pub async fn start(options: HostOptions, first: Config) -> Result<Self, StartError> {
-        let HostOptions { config_path, kinds, secrets, plugins, store, clock, watch } = options;
+        let HostOptions { config_path, kinds, secrets, plugins, store, key, clock, watch } = options;
         let registry = Arc::new(Registry::open(store.clone(), clock.clone()).await?);
         let channels = Arc::new(Channels::new(registry.clone()));
         let network = Handle::current();
@@ -137,6 +143,7 @@ impl Host {
             stop: stop.clone(),
         };
         let links = Arc::new(Links::open(links).await?);
+        let keys = Keys::new(store.clone(), key, clock.clone(), stop.clone(), tasks.clone());
         let host = Self(Arc::new(Inner {
             config_path,
             kinds,
@@ -148,6 +155,7 @@ impl Host {
             pipeline,
             channels,
             links,
+            keys,
             current: Mutex::default(),
             applying: tokio::sync::Mutex::default(),
             stop,
@@ -161,6 +169,7 @@ impl Host {
         host.0.tasks.spawn(tasks::follow_files(host.clone(), changes));
         host.0.tasks.spawn(tasks::fire_timers(host.clone()));
         host.0.tasks.spawn(tasks::purge(host.clone()));
+        host.0.keys.resume().await?;
         Ok(host)
     }
 
@@ -221,6 +230,17 @@ impl Host {
             Ok(())
         })
         .await
+    }
+
+    /// What can be told of the master key.
+    pub fn key(&self) -> KeyStatus {
+        self.0.keys.status()
+    }
+
+    /// Begins to seal everything with a new master key, or goes on with it; [`Host::key`] tells how far it is.
+    pub async fn rotate_key(&self, caller: Caller) -> Result<KeyStatus, RotationRefusal> {
+        let keys = self.0.keys.clone();
+        self.whole(async move { keys.rotate(caller).await }).await
     }
 
     pub fn events(&self) -> broadcast::Receiver<Event> {

@@ -67,7 +67,8 @@ impl Store {
             return;
         }
         let body = Body { party, channel: channel.clone() };
-        let sealed = match self.vault().seal_json(Table::Contacts.cell(key, "body"), &body) {
+        let sealing = self.vault().sealing();
+        let sealed = match sealing.seal_json(Table::Contacts.cell(key, "body"), &body) {
             Ok(sealed) => sealed,
             Err(error) => return tracing::error!(%error, "a contact can't be sealed"),
         };
@@ -115,7 +116,8 @@ impl Store {
     /// Says what the operator thinks of a person, seen before or not. `Unknown` takes it back. Awaited.
     pub async fn set_standing(&self, id: &PersonId, standing: Standing) -> Result<(), StoreError> {
         let person = self.person(id);
-        let sealed = self.vault().seal_json(Table::Standings.cell(person, "body"), id)?;
+        let sealing = self.vault().sealing();
+        let sealed = sealing.seal_json(Table::Standings.cell(person, "body"), id)?;
         self.write(move |batch| {
             match recovery::standing_text(standing) {
                 None => batch.execute("DELETE FROM standings WHERE person = ?1", [person])?,

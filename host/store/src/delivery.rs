@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::journal::{DeliveryEnd, DeliveryState};
 use crate::memory::Effect;
 use crate::outbox::state_of;
-use crate::seal::{Table, Vault};
+use crate::seal::{Sealing, Table};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
 use crate::traffic::{Traffic, quarter};
@@ -30,7 +30,8 @@ impl Store {
         end: DeliveryEnd,
         arm_next: Option<OutboxId>,
     ) -> Result<(), StoreError> {
-        let end = SealedEnd::new(self.vault(), id, end, self.now());
+        let sealing = self.vault().sealing();
+        let end = SealedEnd::new(&sealing, id, end, self.now());
         let not_armed = self
             .write(move |batch| {
                 end.apply(batch)?;
@@ -47,7 +48,8 @@ impl Store {
 
     /// As [`Store::end_delivery`], ordered.
     pub async fn end_delivery_later(&self, id: OutboxId, end: DeliveryEnd) {
-        let end = SealedEnd::new(self.vault(), id, end, self.now());
+        let sealing = self.vault().sealing();
+        let end = SealedEnd::new(&sealing, id, end, self.now());
         // A closed store keeps nothing any more: the next start finds the delivery `unknown`.
         let Ok(room) = self.room().await else { return };
         let shared = self.shared().clone();
@@ -137,7 +139,7 @@ struct SealedEnd {
 }
 
 impl SealedEnd {
-    fn new(vault: &Vault, id: OutboxId, end: DeliveryEnd, now: UnixMillis) -> Self {
+    fn new(vault: &Sealing<'_>, id: OutboxId, end: DeliveryEnd, now: UnixMillis) -> Self {
         let (reason, provider_id, at) = match &end {
             DeliveryEnd::Sent { provider_id } => (None, provider_id.as_deref(), None),
             DeliveryEnd::Retry { at, reason } | DeliveryEnd::Unknown { at, reason } => (Some(reason), None, Some(*at)),

@@ -60,14 +60,16 @@ impl Store {
     /// Remembers a device, or what has become of it. Awaited.
     pub async fn keep_device(&self, record: &DeviceRecord) -> Result<(), StoreError> {
         let (id, account) = (record.id.0, self.vault().account(&record.account));
-        let sealed = self.vault().seal_json(cell(id, account), record)?;
+        let sealing = self.vault().sealing();
+        let sealed = sealing.seal_json(cell(id, account), record)?;
         self.write(move |batch| batch.execute(KEEP, params![id, account, sealed]).map(drop)).await
     }
 
     /// The same, ordered.
     pub async fn keep_device_later(&self, record: &DeviceRecord) {
         let (id, account) = (record.id.0, self.vault().account(&record.account));
-        match self.vault().seal_json(cell(id, account), record) {
+        let sealing = self.vault().sealing();
+        match sealing.seal_json(cell(id, account), record) {
             Ok(sealed) => {
                 self.order("device", move |batch| batch.execute(KEEP, params![id, account, sealed]).map(drop)).await;
             }

@@ -11,11 +11,17 @@ pub enum StoreError {
     #[error("the data folder {} can't be used: {reason}", dir.display())]
     Folder { dir: PathBuf, reason: Arc<std::io::Error> },
     #[error(
-        "the data in {} was sealed with the master key {wanted}, and the keys given are {given}: put that key back as \
-         `master.key` in `keys_dir` (nothing was changed), or start with an empty `data_dir`",
+        "the data in {} was sealed with the master key {wanted}, and the keys given are {given} (nothing was changed)",
         dir.display()
     )]
     WrongKey { dir: PathBuf, wanted: KeyId, given: String },
+    #[error(
+        "the data in {} is being sealed anew: the master keys {needed} are needed until that is done, and the keys given \
+         are {given}. Put all of them back, `master.key.next` in `keys_dir` included, or give `switchhook key rotate` \
+         both again (nothing was changed)",
+        dir.display()
+    )]
+    HalfRotated { dir: PathBuf, needed: String, given: String },
     /// A row does not open: altered, moved from elsewhere, or sealed with a key that is gone.
     #[error("{table} {row}, column {column}, does not open: it was altered, or sealed with a key that is gone")]
     Unsealable { table: &'static str, row: String, column: &'static str },

@@ -51,7 +51,7 @@ impl Folder {
     }
 }
 
-const FILE: &str = "journal.db";
+pub(crate) const FILE: &str = "journal.db";
 /// SQLite's name for its write-ahead log.
 const LOG: &str = "journal.db-wal";
 

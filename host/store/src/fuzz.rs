@@ -47,7 +47,7 @@ fn vault() -> &'static Vault {
 
 fn forged(cell: Cell, bytes: &[u8]) {
     assert!(vault().open(cell, bytes).is_err(), "what nobody sealed opens");
-    let current = Sealer::key_of(&vault().seal(cell, b"")).expect("sealed here");
+    let current = Sealer::key_of(&vault().sealing().seal(cell, b"")).expect("sealed here");
     // Past the header, where the key is one of ours.
     let claims = [&[1], &current.0[..], bytes].concat();
     assert!(vault().open(cell, &claims).is_err(), "what nobody sealed opens");
@@ -63,9 +63,9 @@ fn sealed<T: Serialize + DeserializeOwned>(cell: Cell, bytes: &[u8]) {
 /// What is read, as it is written once and twice; none where it is no such record. The two differ at most in the last
 /// digits of a fraction, in records that carry whatever JSON somebody put there.
 fn kept<T: Serialize + DeserializeOwned>(cell: Cell, bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let lies = vault().seal(cell, bytes);
+    let lies = vault().sealing().seal(cell, bytes);
     assert_eq!(vault().open(cell, &lies).expect("it was sealed here"), bytes);
-    let write = |value: &T| vault().seal_json(cell, value).expect("what was read can be written");
+    let write = |value: &T| vault().sealing().seal_json(cell, value).expect("what was read can be written");
     let first = write(&vault().open_json(cell, &lies).ok()?);
     let second = write(&vault().open_json(cell, &first).expect("what was written can be read"));
     let open = |lies: Vec<u8>| vault().open(cell, &lies).expect("it was sealed here");

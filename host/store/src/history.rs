@@ -5,7 +5,7 @@ use switchhook_core::hook::Turn;
 use switchhook_core::message::Conversation;
 
 use crate::error::StoreError;
-use crate::seal::{Table, Vault, or_leave_out};
+use crate::seal::{Sealing, Table, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, to_sql_time};
 use crate::writer::Batch;
@@ -39,19 +39,20 @@ impl Store {
 pub(crate) struct NewTurn {
     id: i64,
     conversation: Tag,
+    account: Tag,
     at: i64,
     body: Vec<u8>,
 }
 
 impl NewTurn {
-    pub(crate) fn seal(vault: &Vault, id: i64, c: &Conversation, turn: &Turn) -> Result<Self, StoreError> {
-        let cell = Table::History.cell(id, "body").of(vault.account(&c.account));
-        let body = vault.seal_json(cell, turn)?;
-        Ok(Self { id, conversation: vault.conversation(c), at: to_sql_time(turn.at), body })
+    pub(crate) fn seal(vault: &Sealing<'_>, id: i64, c: &Conversation, turn: &Turn) -> Result<Self, StoreError> {
+        let account = vault.account(&c.account);
+        let body = vault.seal_json(Table::History.cell(id, "body").of(account), turn)?;
+        Ok(Self { id, conversation: vault.conversation(c), account, at: to_sql_time(turn.at), body })
     }
     pub(crate) fn insert(&self, batch: &Batch<'_>) -> Result<(), StoreError> {
-        let sql = "INSERT INTO history (id, conversation, at, body) VALUES (?1, ?2, ?3, ?4)";
-        batch.execute(sql, params![self.id, self.conversation, self.at, self.body]).map(drop)
+        let sql = "INSERT INTO history (id, conversation, owner, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+        batch.execute(sql, params![self.id, self.conversation, self.account, self.at, self.body]).map(drop)
     }
 }
 

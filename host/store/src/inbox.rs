@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::error::StoreError;
 use crate::journal::{Accepted, InboxState, NewMessage, StoredMessage, Waiting};
 use crate::memory::Effect;
-use crate::seal::{Table, Vault, or_leave_out};
+use crate::seal::{Sealing, Table, Vault, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
 use crate::traffic::{Traffic, quarter};
@@ -32,7 +32,8 @@ impl Store {
     pub async fn accept(&self, batch: Vec<NewMessage>) -> Accepting {
         let now = self.now();
         let first = self.ids(Table::Inbox, batch.len());
-        let sealed = batch.into_iter().zip(first..).map(|(new, id)| NewRow::seal(self.vault(), InboxId(id), new, now));
+        let sealing = self.vault().sealing();
+        let sealed = batch.into_iter().zip(first..).map(|(new, id)| NewRow::seal(&sealing, InboxId(id), new, now));
         let rows: Result<Vec<_>, _> = sealed.collect();
         let (seen, on_seen) = oneshot::channel();
         let (durable, on_durable) = oneshot::channel();
@@ -153,7 +154,7 @@ pub(crate) struct Body<M> {
 }
 
 impl NewRow {
-    pub(crate) fn seal(vault: &Vault, id: InboxId, new: NewMessage, now: UnixMillis) -> Result<Self, StoreError> {
+    pub(crate) fn seal(vault: &Sealing<'_>, id: InboxId, new: NewMessage, now: UnixMillis) -> Result<Self, StoreError> {
         let NewMessage { dedupe_key, message, unresolved } = new;
         let account = vault.account(&message.account);
         let dedupe = vault.tag("dedupe", &[&dedupe_key]);

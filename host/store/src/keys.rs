@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 /// The file in `keys_dir`.
-const FILE: &str = "master.key";
+pub(crate) const FILE: &str = "master.key";
 
 /// Names a master key without giving it away: four bytes derived from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,29 +44,26 @@ pub enum KeyError {
 
 /// The 32 bytes that everything sealed depends on. Who loses them loses the data.
 #[derive(Clone)]
-pub struct MasterKey(Zeroizing<[u8; 32]>);
+pub struct MasterKey {
+    bytes: Zeroizing<[u8; 32]>,
+    /// Asked for with every cell.
+    id: KeyId,
+}
 
 impl MasterKey {
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self::new(Zeroizing::new(bytes))
+    }
+    fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
+        let mut id = [0; 4];
+        derive(&bytes, &["key id"], &mut id);
+        Self { bytes, id: KeyId(id) }
     }
     /// From 64 hexadecimal digits, as an environment variable or a file holds them.
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim(), bytes.as_mut_slice()).ok()?;
-        Some(Self(bytes))
-    }
-    /// Reads `keys_dir/master.key`; makes a random one, readable by its owner alone, where there is none.
-    pub fn load_or_create(keys_dir: &Path) -> Result<Self, KeyError> {
-        let path = keys_dir.join(FILE);
-        let failed = |reason| KeyError::Io { path: path.clone(), reason: Arc::new(reason) };
-        Self::make(&path)?;
-        let mode = fs::metadata(&path).map_err(failed)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(KeyError::Exposed { path });
-        }
-        let text = Zeroizing::new(fs::read_to_string(&path).map_err(failed)?);
-        Self::from_hex(&text).ok_or(KeyError::Malformed { path })
+        Some(Self::new(bytes))
     }
     /// Makes a random key at a path, readable by its owner alone, unless there is something already.
     pub fn make(path: &Path) -> Result<(), KeyError> {
@@ -74,20 +71,22 @@ impl MasterKey {
         if path.try_exists().map_err(failed)? { Ok(()) } else { create(path).map_err(failed) }
     }
     pub fn id(&self) -> KeyId {
-        let mut id = [0; 4];
-        self.derive(&["key id"], &mut id);
-        KeyId(id)
+        self.id
     }
     /// Derives a key for one purpose. The parts are told apart by their lengths.
     pub(crate) fn derive(&self, purpose: &[&str], into: &mut [u8]) {
-        let mut info = b"switchhook store v1".to_vec();
-        for part in purpose {
-            info.extend((part.len() as u32).to_be_bytes());
-            info.extend(part.as_bytes());
-        }
-        // Fails only for more than 255 blocks of 32 bytes; nobody here asks for more than one.
-        Hkdf::<Sha256>::new(None, self.0.as_slice()).expand(&info, into).expect("a key of at most 32 bytes");
+        derive(&self.bytes, purpose, into);
     }
+}
+
+fn derive(key: &[u8; 32], purpose: &[&str], into: &mut [u8]) {
+    let mut info = b"switchhook store v1".to_vec();
+    for part in purpose {
+        info.extend((part.len() as u32).to_be_bytes());
+        info.extend(part.as_bytes());
+    }
+    // Fails only for more than 255 blocks of 32 bytes; nobody here asks for more than one.
+    Hkdf::<Sha256>::new(None, key).expand(&info, into).expect("a key of at most 32 bytes");
 }
 
 impl fmt::Debug for MasterKey {
@@ -99,7 +98,7 @@ impl fmt::Debug for MasterKey {
 /// Writes a random key beside its final place and links it there, so that nobody ever sees half a key, and of two
 /// processes that start at once one wins.
 fn create(path: &Path) -> io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = folder_of(path);
     let name = path.file_name().ok_or_else(|| io::Error::other("it is a folder"))?.display();
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let mut key = Zeroizing::new([0u8; 32]);
@@ -114,8 +113,17 @@ fn create(path: &Path) -> io::Result<()> {
     match linked {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => fs::File::open(dir)?.sync_all(),
+        Ok(()) => sync_folder_of(path),
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Brings to disk that a file is there, or is called so.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    fs::File::open(folder_of(path))?.sync_all()
 }
 
 /// The newest key seals; every key opens.
@@ -138,28 +146,35 @@ impl Keyring {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::KeyFile;
+
+    fn load(keys_dir: &Path) -> Result<MasterKey, KeyError> {
+        KeyFile::in_keys_dir(keys_dir).keyring().map(|ring| ring.current)
+    }
 
     #[test]
     fn first_run_makes_a_private_key_and_the_next_finds_it() {
         let dir = tempfile::tempdir().unwrap();
         let keys = dir.path().join("deep/keys");
-        let made = MasterKey::load_or_create(&keys).unwrap();
+        let made = load(&keys).unwrap();
         assert_eq!(fs::metadata(keys.join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(MasterKey::load_or_create(&keys).unwrap().id(), made.id());
+        assert_eq!(load(&keys).unwrap().id(), made.id());
         assert_eq!(fs::read_dir(&keys).unwrap().count(), 1, "the draft is gone");
-        let other = MasterKey::load_or_create(&dir.path().join("other")).unwrap();
+        let other = load(&dir.path().join("other")).unwrap();
         assert_ne!(other.id(), made.id());
     }
 
     #[test]
     fn a_key_that_others_may_read_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        MasterKey::load_or_create(dir.path()).unwrap();
+        load(dir.path()).unwrap();
         let path = dir.path().join(FILE);
         for mode in [0o640, 0o604] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let error = MasterKey::load_or_create(dir.path()).unwrap_err();
+            let error = load(dir.path()).unwrap_err();
             assert!(error.to_string().contains("chmod 600"), "{error}");
         }
     }
@@ -182,10 +197,10 @@ mod tests {
     #[test]
     fn half_a_key_is_refused_and_kept() {
         let dir = tempfile::tempdir().unwrap();
-        MasterKey::load_or_create(dir.path()).unwrap();
+        load(dir.path()).unwrap();
         let path = dir.path().join(FILE);
         fs::write(&path, "abcd").unwrap();
-        assert!(matches!(MasterKey::load_or_create(dir.path()), Err(KeyError::Malformed { .. })));
+        assert!(matches!(load(dir.path()), Err(KeyError::Malformed { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "abcd");
     }
 

@@ -9,7 +9,7 @@ use switchhook_core::id::PluginName;
 use crate::error::StoreError;
 use crate::journal::{KvChange, KvScope, KvWrite};
 use crate::memory::{Effect, Pair, Queued};
-use crate::seal::{Cell, Table, Vault};
+use crate::seal::{Cell, Sealing, Table, Vault};
 use crate::store::Store;
 use crate::tag::Tag;
 use crate::writer::{Batch, Ordered};
@@ -18,7 +18,8 @@ impl Store {
     /// Ordered; a read that follows sees it.
     pub async fn write_kv(&self, writes: Vec<KvWrite>) {
         let plain: Vec<_> = writes.iter().map(|write| write.change.clone()).collect();
-        let changes: Vec<_> = writes.into_iter().map(|write| Change::seal(self.vault(), write)).collect();
+        let sealing = self.vault().sealing();
+        let changes: Vec<_> = writes.into_iter().map(|write| Change::seal(&sealing, write)).collect();
         let known: Vec<_> = changes.iter().map(|change| change.key.key).zip(plain).collect();
         let vault = self.vault().clone();
         let work = move |batch: &mut Batch<'_>| changes.iter().try_for_each(|change| apply(batch, &vault, change));
@@ -96,7 +97,7 @@ enum SealedChange {
 }
 
 impl Change {
-    pub(crate) fn seal(vault: &Vault, write: KvWrite) -> Self {
+    pub(crate) fn seal(vault: &Sealing<'_>, write: KvWrite) -> Self {
         let key = Key::of(vault, &write.scope, &write.key);
         let change = match write.change {
             KvChange::Set(value) => SealedChange::Set(vault.seal(key.cell(), &value), value.len() as i64),
@@ -121,7 +122,7 @@ pub(crate) fn apply(batch: &mut Batch<'_>, vault: &Arc<Vault>, change: &Change) 
         SealedChange::Increment(by) => {
             let before = find(batch.conn(), vault, key)?;
             let after = incremented(before.as_deref(), *by);
-            put(batch, key, &vault.seal(key.cell(), &after), after.len() as i64)
+            put(batch, key, &vault.sealing().seal(key.cell(), &after), after.len() as i64)
         }
     }
 }
@@ -135,9 +136,9 @@ fn incremented(before: Option<&[u8]>, by: i64) -> Vec<u8> {
 fn put(batch: &mut Batch<'_>, key: &Key, value: &[u8], length: i64) -> Result<(), StoreError> {
     let (before, after) = (size(batch, key)?, key.length + length);
     batch.execute(
-        "INSERT INTO kv (key, plugin, size, value) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (key) DO UPDATE SET size = excluded.size, value = excluded.value",
-        params![key.key, key.plugin, after, value],
+        "INSERT INTO kv (key, plugin, owner, size, value) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, size = excluded.size, value = excluded.value",
+        params![key.key, key.plugin, key.owner, after, value],
     )?;
     batch.note(Effect::KvUsage { plugin: key.plugin, by: after - before });
     Ok(())

@@ -47,7 +47,8 @@ const KEEP_ROUTINE: &str = "INSERT INTO audits (id, at, body, routine) VALUES (?
 impl Store {
     pub async fn record_generation(&self, r: GenerationRecord) -> Result<(), StoreError> {
         let id = self.ids(Table::Generations, 1);
-        let sealed = self.vault().seal_json(Table::Generations.cell(id, "body"), &r)?;
+        let sealing = self.vault().sealing();
+        let sealed = sealing.seal_json(Table::Generations.cell(id, "body"), &r)?;
         self.write(move |batch| batch.execute(KEEP_GENERATION, params![id, to_sql_time(r.at), sealed]).map(drop)).await
     }
 
@@ -69,7 +70,8 @@ impl Store {
 
     async fn keep_audit(&self, e: AuditEntry, sql: &'static str) {
         let id = self.ids(Table::Audits, 1);
-        match self.vault().seal_json(Table::Audits.cell(id, "body"), &e) {
+        let sealing = self.vault().sealing();
+        match sealing.seal_json(Table::Audits.cell(id, "body"), &e) {
             Ok(sealed) => {
                 let at = to_sql_time(e.at);
                 self.order("audit", move |batch| batch.execute(sql, params![id, at, sealed]).map(drop)).await;

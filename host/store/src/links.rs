@@ -93,7 +93,8 @@ impl Store {
         let account = self.vault().account(&record.account);
         let asked_by = self.actor(&record.asked_by);
         let started_at = to_sql_time(record.started_at);
-        let sealed = self.vault().seal_json(cell(id, account), &record)?;
+        let sealing = self.vault().sealing();
+        let sealed = sealing.seal_json(cell(id, account), &record)?;
         self.write(move |batch| {
             batch.execute(BEGIN, params![id, account, asked_by, started_at, sealed])?;
             Ok(record)
@@ -105,7 +106,8 @@ impl Store {
     pub async fn keep_link(&self, record: &LinkRecord) -> Result<(), StoreError> {
         let id = record.id.0;
         let ended_at = record.ended_at.map(to_sql_time);
-        let sealed = self.vault().seal_json(cell(id, self.vault().account(&record.account)), record)?;
+        let sealing = self.vault().sealing();
+        let sealed = sealing.seal_json(cell(id, self.vault().account(&record.account)), record)?;
         self.write(move |batch| batch.execute(KEEP, params![id, ended_at, sealed]).map(drop)).await
     }
 

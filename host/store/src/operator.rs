@@ -93,7 +93,7 @@ fn hold_pending(
     let ids =
         ids(batch, "SELECT id FROM inbox WHERE account = ?1 AND state = ?2", account, InboxState::Pending.as_str())?;
     for id in &ids {
-        let reason = vault.seal(Table::Inbox.cell(*id, "reason"), reason.as_bytes());
+        let reason = vault.sealing().seal(Table::Inbox.cell(*id, "reason"), reason.as_bytes());
         batch.execute(
             "UPDATE inbox SET state = ?2, reason = ?3, finished_at = ?4 WHERE id = ?1",
             params![id, InboxState::Held, reason, now],
@@ -114,7 +114,7 @@ fn park_waiting(
     let mut parked = 0;
     for state in [DeliveryState::Ready, DeliveryState::Unknown] {
         for id in ids(batch, "SELECT id FROM outbox WHERE account = ?1 AND state = ?2", account, state.as_str())? {
-            let reason = vault.seal(Table::Outbox.cell(id, "reason"), reason.as_bytes());
+            let reason = vault.sealing().seal(Table::Outbox.cell(id, "reason"), reason.as_bytes());
             batch.execute(
                 "UPDATE outbox SET state = ?2, reason = ?3, ended_at = ?4 WHERE id = ?1",
                 params![id, DeliveryState::Parked, reason, now],

@@ -10,7 +10,7 @@ use switchhook_core::message::ChatKind;
 
 use crate::error::StoreError;
 use crate::journal::{DeliveryState, NewDelivery, StoredDelivery};
-use crate::seal::{Table, Vault, or_leave_out};
+use crate::seal::{Sealing, Table, Vault, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time};
 use crate::writer::Batch;
@@ -98,7 +98,7 @@ pub(crate) struct NewRow {
 }
 
 impl NewRow {
-    pub(crate) fn seal(vault: &Vault, id: i64, message: InboxId, new: NewDelivery) -> Result<Self, StoreError> {
+    pub(crate) fn seal(vault: &Sealing<'_>, id: i64, message: InboxId, new: NewDelivery) -> Result<Self, StoreError> {
         let account = vault.account(&new.account);
         let head = Head {
             channel: new.channel,

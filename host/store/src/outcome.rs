@@ -11,7 +11,7 @@ use crate::journal::{InboxState, Outcome};
 use crate::kv::{self, Change};
 use crate::memory::Effect;
 use crate::outbox::NewRow;
-use crate::seal::{Table, Vault};
+use crate::seal::{Sealing, Table, Vault};
 use crate::store::Store;
 use crate::tag::{Tag, to_sql_time};
 use crate::timers::NewTimerRow;
@@ -25,7 +25,8 @@ impl Store {
         if let (InboxState::Pending, Some(id)) = (outcome.state, outcome.messages.first()) {
             return Err(StoreError::WrongState { id: id.to_string(), state: "pending", expected: "decided" });
         }
-        let sealed = Sealed::new(self, outcome)?;
+        let sealing = self.vault().sealing();
+        let sealed = Sealed::new(self, &sealing, outcome)?;
         let vault = self.vault().clone();
         self.write(move |batch| sealed.apply(batch, &vault)).await
     }
@@ -52,8 +53,7 @@ struct Decided {
 }
 
 impl Sealed {
-    fn new(store: &Store, outcome: Outcome) -> Result<Self, StoreError> {
-        let vault = store.vault();
+    fn new(store: &Store, vault: &Sealing<'_>, outcome: Outcome) -> Result<Self, StoreError> {
         let (reason, trace) = (outcome.reason, outcome.trace);
         let decided = outcome.messages.iter().copied().map(|id| Decided {
             id,

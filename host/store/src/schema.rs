@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 use crate::folder::Folder;
-use crate::keys::Keyring;
+use crate::keys::{KeyId, Keyring};
+use crate::rotation::{self, IndexKey};
 use crate::seal::{Sealer, Table, Vault};
 use crate::store::Durability;
 
@@ -53,46 +54,41 @@ pub(crate) fn prepare(conn: &mut Connection, folder: &Folder, keys: Keyring) -> 
     let known = index_key(conn, folder, &sealer)?;
     migrate(conn)?;
     let key = match known {
-        Some((key, true)) => key,
-        Some((key, false)) => keep_index_key(conn, &sealer, key)?,
+        Some((key, by)) => {
+            if by != sealer.current() {
+                rotation::begin_at_opening(conn, &sealer, &key, by)?;
+            }
+            key
+        }
         None => {
             let mut key = Zeroizing::new([0; 32]);
             rand::RngCore::fill_bytes(&mut rand::rng(), key.as_mut_slice());
-            keep_index_key(conn, &sealer, key)?
+            rotation::keep_index_key(conn, &sealer, &key)?;
+            key
         }
     };
     Ok(Vault::new(sealer, &key))
 }
 
-type IndexKey = Zeroizing<[u8; 32]>;
-
 /// The key of the look-ups lies sealed in the store; whether it opens tells whether the master key is the right one.
-/// Comes with whether the newest key sealed it.
-fn index_key(conn: &Connection, folder: &Folder, sealer: &Sealer) -> Result<Option<(IndexKey, bool)>, StoreError> {
+/// Comes with which key sealed it.
+fn index_key(conn: &Connection, folder: &Folder, sealer: &Sealer) -> Result<Option<(IndexKey, KeyId)>, StoreError> {
     let known: bool =
         conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'meta')", [], |row| row.get(0))?;
     if !known {
         return Ok(None);
     }
-    let sealed: Option<Vec<u8>> =
-        conn.query_row("SELECT value FROM meta WHERE name = 'index key'", [], |row| row.get(0)).optional()?;
+    rotation::check(conn, folder.dir(), &sealer.keys())?;
+    let sealed: Option<Vec<u8>> = conn.query_row(rotation::INDEX_KEY_LIES, [], |row| row.get(0)).optional()?;
     let Some(sealed) = sealed else { return Ok(None) };
-    let cell = Table::Meta.cell(0, "index key");
     let wanted = Sealer::key_of(&sealed).ok_or(StoreError::Unsealable {
         table: Table::Meta.name(),
         row: "0".to_owned(),
         column: "index key",
     })?;
     let wrong = || StoreError::WrongKey { dir: folder.dir().to_owned(), wanted, given: sealer.keys().names() };
-    let key = Zeroizing::new(sealer.open(cell, &sealed).map_err(|_| wrong())?);
-    let key = key.as_slice().try_into().map_err(|_| wrong())?;
-    Ok(Some((Zeroizing::new(key), wanted == sealer.current())))
-}
-
-fn keep_index_key(conn: &Connection, sealer: &Sealer, key: IndexKey) -> Result<IndexKey, StoreError> {
-    let sealed = sealer.seal(Table::Meta.cell(0, "index key"), key.as_slice());
-    conn.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('index key', ?1)", [sealed])?;
-    Ok(key)
+    let key = rotation::open_index_key(sealer, &sealed).map_err(|_| wrong())?;
+    Ok(Some((key, wanted)))
 }
 
 fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
@@ -102,6 +98,7 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         ("V2__account_state", include_str!("../migrations/V2__account_state.sql")),
         ("V3__linking", include_str!("../migrations/V3__linking.sql")),
         ("V4__traffic", include_str!("../migrations/V4__traffic.sql")),
+        ("V5__rotation", include_str!("../migrations/V5__rotation.sql")),
     ];
     let all: Result<Vec<_>, _> = all.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
     Runner::new(&all.map_err(failed)?).run(conn).map_err(failed)?;

@@ -4,6 +4,7 @@
 //! `table|row|column`, so that a cell moved elsewhere does not open.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
@@ -19,6 +20,7 @@ use switchhook_core::message::Conversation;
 use zeroize::Zeroizing;
 
 use crate::error::StoreError;
+use crate::hold::{Hold, Holds};
 use crate::keys::{KeyId, Keyring, MasterKey};
 use crate::tag::Tag;
 
@@ -118,20 +120,32 @@ impl Cell {
 
 /// Seals with the newest key, opens with any.
 pub(crate) struct Sealer {
-    keys: Keyring,
-    current: KeyId,
+    keys: RwLock<Keyring>,
     ciphers: RwLock<HashMap<(KeyId, Table, Tag), Arc<Aes256Gcm>>>,
 }
 
 impl Sealer {
     pub(crate) fn new(keys: Keyring) -> Self {
-        Self { current: keys.current.id(), keys, ciphers: RwLock::default() }
+        Self { keys: RwLock::new(keys), ciphers: RwLock::default() }
     }
-    pub(crate) fn keys(&self) -> &Keyring {
-        &self.keys
+    pub(crate) fn keys(&self) -> Keyring {
+        self.keys.read().clone()
     }
     pub(crate) fn current(&self) -> KeyId {
-        self.current
+        self.keys.read().current.id()
+    }
+    /// From here on this key seals; those before it still open.
+    pub(crate) fn turn_to(&self, key: MasterKey) {
+        let mut keys = self.keys.write();
+        let before = std::mem::replace(&mut keys.current, key);
+        keys.old.push(before);
+    }
+    /// From here on only the newest key opens anything.
+    pub(crate) fn forget_old(&self) {
+        let mut keys = self.keys.write();
+        keys.old.clear();
+        let current = keys.current.id();
+        self.ciphers.write().retain(|(id, ..), _| *id == current);
     }
     /// Which key something was sealed with.
     pub(crate) fn key_of(sealed: &[u8]) -> Option<KeyId> {
@@ -141,25 +155,33 @@ impl Sealer {
         sealed[1..5].try_into().ok().map(KeyId)
     }
     pub(crate) fn seal(&self, cell: Cell, plain: &[u8]) -> Vec<u8> {
+        let (id, cipher) = {
+            let keys = self.keys.read();
+            let id = keys.current.id();
+            (id, self.cipher(&keys.current, id, cell))
+        };
         let mut nonce = [0; 12];
         rand::rng().fill_bytes(&mut nonce);
-        let cipher = self.cipher(&self.keys.current, self.current, cell);
         let payload = Payload { msg: plain, aad: &cell.aad() };
         // Fails only beyond 64 GiB, which no cell can hold.
         let secret = cipher.encrypt(Nonce::from_slice(&nonce), payload).expect("a cell of less than 64 GiB");
         let mut sealed = Vec::with_capacity(HEADER + secret.len());
         sealed.push(VERSION);
-        sealed.extend(self.current.0);
+        sealed.extend(id.0);
         sealed.extend(nonce);
         sealed.extend(secret);
         sealed
     }
     pub(crate) fn open(&self, cell: Cell, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let id = Self::key_of(sealed).ok_or_else(|| cell.unsealable())?;
-        let key = self.keys.find(id).ok_or_else(|| cell.unsealable())?;
+        let cipher = {
+            let keys = self.keys.read();
+            let key = keys.find(id).ok_or_else(|| cell.unsealable())?;
+            self.cipher(key, id, cell)
+        };
         let payload = Payload { msg: &sealed[HEADER..], aad: &cell.aad() };
         let nonce = Nonce::from_slice(&sealed[5..HEADER]);
-        self.cipher(key, id, cell).decrypt(nonce, payload).map_err(|_| cell.unsealable())
+        cipher.decrypt(nonce, payload).map_err(|_| cell.unsealable())
     }
     fn cipher(&self, key: &MasterKey, id: KeyId, cell: Cell) -> Arc<Aes256Gcm> {
         let name = (id, cell.table, cell.owner);
@@ -177,12 +199,28 @@ impl Sealer {
 pub(crate) struct Vault {
     sealer: Sealer,
     lookup: Hmac<Sha256>,
+    holds: Holds,
 }
 
 impl Vault {
     pub(crate) fn new(sealer: Sealer, index_key: &[u8; 32]) -> Self {
         let lookup = <Hmac<Sha256> as Mac>::new_from_slice(index_key).expect("any length will do");
-        Self { sealer, lookup }
+        Self { sealer, lookup, holds: Holds::new() }
+    }
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+    /// To seal with. Kept until what was sealed is queued, or given up.
+    pub(crate) fn sealing(&self) -> Sealing<'_> {
+        Sealing { _hold: self.holds.take(), vault: self }
+    }
+    /// Kept by whoever still opens what it read.
+    pub(crate) fn hold(&self) -> Hold {
+        self.holds.take()
+    }
+    /// Returns when all that was sealed before is queued, and all that was read before is open.
+    pub(crate) async fn passed(&self) {
+        self.holds.passed().await;
     }
     /// Stands for these texts in look-ups of one kind.
     pub(crate) fn tag(&self, kind: &str, parts: &[&str]) -> Tag {
@@ -203,16 +241,8 @@ impl Vault {
         let parts: Vec<&str> = [c.account.as_str(), &c.chat].into_iter().chain(c.thread.as_deref()).collect();
         self.tag("conversation", &parts)
     }
-    pub(crate) fn seal(&self, cell: Cell, plain: &[u8]) -> Vec<u8> {
-        self.sealer.seal(cell, plain)
-    }
     pub(crate) fn open(&self, cell: Cell, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         self.sealer.open(cell, sealed)
-    }
-    pub(crate) fn seal_json<T: Serialize>(&self, cell: Cell, value: &T) -> Result<Vec<u8>, StoreError> {
-        let plain = serde_json::to_vec(value)
-            .map_err(|reason| StoreError::Unreadable { table: cell.table.name(), reason: Arc::new(reason) })?;
-        Ok(self.seal(cell, &Zeroizing::new(plain)))
     }
     pub(crate) fn open_json<T: DeserializeOwned>(&self, cell: Cell, sealed: &[u8]) -> Result<T, StoreError> {
         let plain = Zeroizing::new(self.open(cell, sealed)?);
@@ -223,6 +253,31 @@ impl Vault {
     pub(crate) fn open_text(&self, cell: Cell, sealed: Option<Vec<u8>>) -> Result<Option<String>, StoreError> {
         let Some(sealed) = sealed else { return Ok(None) };
         String::from_utf8(self.open(cell, &sealed)?).map(Some).map_err(|_| cell.unsealable())
+    }
+}
+
+/// The vault, to somebody who seals. A rotation waits until those who began before it have queued what they sealed:
+/// whatever the old key sealed lies before its first step then, in the tables or in the queue.
+pub(crate) struct Sealing<'a> {
+    vault: &'a Vault,
+    _hold: Hold,
+}
+
+impl Deref for Sealing<'_> {
+    type Target = Vault;
+    fn deref(&self) -> &Vault {
+        self.vault
+    }
+}
+
+impl Sealing<'_> {
+    pub(crate) fn seal(&self, cell: Cell, plain: &[u8]) -> Vec<u8> {
+        self.sealer.seal(cell, plain)
+    }
+    pub(crate) fn seal_json<T: Serialize>(&self, cell: Cell, value: &T) -> Result<Vec<u8>, StoreError> {
+        let plain = serde_json::to_vec(value)
+            .map_err(|reason| StoreError::Unreadable { table: cell.table.name(), reason: Arc::new(reason) })?;
+        Ok(self.seal(cell, &Zeroizing::new(plain)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The store as its users see it; what it does is in the modules of its parts.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::JoinHandle;
@@ -12,7 +12,7 @@ use switchhook_core::time::{Clock, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
-use crate::folder::Folder;
+use crate::folder::{FILE, Folder};
 use crate::keys::Keyring;
 use crate::reads::{Read, Readers};
 use crate::recovery;
@@ -113,6 +113,11 @@ impl Store {
         Ok((Self { inner: Arc::new(inner) }, recovered))
     }
 
+    /// Whether there is a store in a folder.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(FILE).exists()
+    }
+
     /// Writes what is queued and closes, for all clones. Blocking.
     pub fn close(self) {
         self.inner.stop();
@@ -193,7 +198,9 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, wait) = oneshot::channel();
+        let hold = self.vault().hold();
         let read = move |conn: Result<&Connection, StoreError>| {
+            let _until_open = hold;
             // Whoever asked may have gone.
             let _ = answer.send(conn.and_then(read));
         };

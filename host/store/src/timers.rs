@@ -10,7 +10,7 @@ use switchhook_core::time::UnixMillis;
 use crate::error::StoreError;
 use crate::inbox;
 use crate::journal::{NewMessage, NewTimer, Waiting};
-use crate::seal::{Cell, Table, Vault, or_leave_out};
+use crate::seal::{Cell, Sealing, Table, Vault, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
 use crate::writer::Batch;
@@ -24,11 +24,12 @@ impl Store {
             return Ok(Vec::new());
         }
         let first = self.ids(Table::Inbox, due.len());
+        let sealing = self.vault().sealing();
         let rows = (first..).zip(due).map(|(id, (timer, mut message))| {
             message.sent_at = now;
             // A connector's keys are its own, so the timer's number needs a prefix that none of them uses.
             let new = NewMessage { dedupe_key: format!("timer {timer}"), message, unresolved: None };
-            Ok((timer, inbox::NewRow::seal(self.vault(), InboxId(id), new, self.now())?))
+            Ok((timer, inbox::NewRow::seal(&sealing, InboxId(id), new, self.now())?))
         });
         let rows: Vec<_> = rows.collect::<Result<_, StoreError>>()?;
         self.write(move |batch| fire(batch, &rows)).await
@@ -55,7 +56,7 @@ pub(crate) struct NewTimerRow {
 }
 
 impl NewTimerRow {
-    pub(crate) fn seal(vault: &Vault, id: i64, new: NewTimer) -> Result<Self, StoreError> {
+    pub(crate) fn seal(vault: &Sealing<'_>, id: i64, new: NewTimer) -> Result<Self, StoreError> {
         let account = vault.account(&new.message.account);
         let conversation = vault.conversation(&new.message.conversation()).hex();
         let body = vault.seal_json(cell(id, account), &new.message)?;

@@ -26,6 +26,8 @@ const SYNC_WITHIN: Duration = Duration::from_millis(100);
 /// with what became of the commit.
 pub(crate) trait Work: Send {
     fn run(&mut self, batch: &mut Batch<'_>);
+    /// Called once its commit went through, outside of any transaction.
+    fn after_commit(&mut self, _conn: &Connection) {}
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
     /// What its commit survives.
     fn keeps(&self) -> Keeps {
@@ -283,6 +285,9 @@ impl Writer {
             }
         };
         let result = result.map(|effects| effects.into_iter().for_each(|e| self.shared.memory.apply(e)));
+        if result.is_ok() {
+            works.iter_mut().for_each(|work| work.after_commit(&self.conn));
+        }
         self.shared.over.fetch_add(count, Ordering::Release);
         for work in works {
             work.finish(result.clone());

@@ -4,6 +4,7 @@ mod config;
 mod contacts;
 mod devices;
 mod journal;
+mod key;
 mod links;
 mod metrics;
 
@@ -82,6 +83,8 @@ fn v1() -> Router<Api> {
         .route("/channels/{name}/link/qr", get(links::qr))
         .route("/links", get(links::list))
         .route("/audit", get(devices::audit))
+        .route("/key", get(key::show))
+        .route("/key/rotate", post(key::rotate))
         .route("/devices", get(devices::list))
         .route("/devices/{channel}", get(devices::show).delete(devices::unlink))
         .route("/devices/{channel}/refresh", post(devices::refresh))

@@ -7,6 +7,7 @@ mod dead;
 mod devices;
 mod explain;
 mod held;
+mod key;
 mod link;
 mod plugin;
 mod reload;
@@ -41,6 +42,7 @@ pub(crate) fn execute(args: Args) -> Result<String, Failure> {
         Command::Devices { channel, output } => ask(places()?, async |c| devices::devices(&c, channel, output).await),
         Command::Unlink { channel } => ask(places()?, async |c| devices::unlink(&c, &channel).await),
         Command::Reset { channel } => ask(places()?, async |c| devices::reset(&c, &channel).await),
+        Command::Key(command) => key::key(places()?, command),
         Command::Compile { arguments } => compile::compile(arguments),
     }
 }
@@ -50,10 +52,13 @@ fn ask<F: Future<Output = Result<String, Failure>>>(
     places: Places,
     question: impl FnOnce(Client) -> F,
 ) -> Result<String, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::other("the runtime did not start", error))?;
     let client = Client::new(places)?;
-    runtime.block_on(question(client))
+    wait_for(question(client))
+}
+
+fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::other("the runtime did not start", error))?.block_on(work)
 }
 
 /// As JSON where that is wanted, or else as people read it.

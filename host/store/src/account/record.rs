@@ -3,7 +3,7 @@
 use switchhook_core::id::AccountId;
 
 use crate::error::StoreError;
-use crate::seal::{Cell, Table, Vault};
+use crate::seal::{Cell, Sealing, Table, Vault};
 use crate::tag::Tag;
 
 /// Names a record of an account.
@@ -55,7 +55,7 @@ pub struct StateEntry {
 
 /// Changes that happen together or not at all.
 pub struct StateBatch<'a> {
-    pub(super) vault: &'a Vault,
+    pub(super) sealing: Sealing<'a>,
     pub(super) account: &'a AccountId,
     pub(super) changes: Vec<Change>,
 }
@@ -66,18 +66,18 @@ impl StateBatch<'_> {
     }
     /// The same with what lies in clear beside it.
     pub fn put_plain(&mut self, key: StateKey<'_>, value: &[u8], plain: StatePlain) -> &mut Self {
-        let place = Place::of(self.vault, self.account, key);
-        let sealed = self.vault.seal(place.cell(), &pack(key, value));
+        let place = Place::of(&self.sealing, self.account, key);
+        let sealed = self.sealing.seal(place.cell(), &pack(key, value));
         self.changes.push(Change::Put { place, sealed, value: value.to_vec(), plain });
         self
     }
     pub fn delete(&mut self, key: StateKey<'_>) -> &mut Self {
-        self.changes.push(Change::Delete(Place::of(self.vault, self.account, key)));
+        self.changes.push(Change::Delete(Place::of(&self.sealing, self.account, key)));
         self
     }
     /// Marks what exists; what was deleted meanwhile stays deleted.
     pub fn mark_uploaded(&mut self, key: StateKey<'_>) -> &mut Self {
-        self.changes.push(Change::MarkUploaded(Place::of(self.vault, self.account, key)));
+        self.changes.push(Change::MarkUploaded(Place::of(&self.sealing, self.account, key)));
         self
     }
     pub fn is_empty(&self) -> bool {
@@ -113,16 +113,29 @@ impl Place {
     pub(super) fn of(vault: &Vault, account: &AccountId, key: StateKey<'_>) -> Self {
         let scope = scope_tag(vault, account, key.space, key.scope);
         let name = name_tag(vault, account, key.space, key.name);
-        Self::at(vault, account, key.space, scope, name)
+        Self::at(vault, vault.account(account), key.space, scope, name)
     }
     /// The same from what lies in a row.
-    pub(super) fn at(vault: &Vault, account: &AccountId, space: &'static str, scope: Tag, name: Tag) -> Self {
-        let row = vault.tag("account state", &[account.as_str(), space, &scope.hex(), &name.hex()]);
-        Self { account: vault.account(account), space, scope, name, row }
+    pub(super) fn at(vault: &Vault, account: Tag, space: &'static str, scope: Tag, name: Tag) -> Self {
+        Self { account, space, scope, name, row: row_tag(vault, account, space, scope, name) }
     }
     pub(super) fn cell(&self) -> Cell {
-        Table::AccountState.cell(self.row, "value").of(self.account)
+        cell(self.account, self.row)
     }
+}
+
+/// Names a row by nothing but what lies in it, so that it can be sealed anew by somebody who knows no more.
+fn row_tag(vault: &Vault, account: Tag, space: &str, scope: Tag, name: Tag) -> Tag {
+    vault.tag("account state", &[&account.hex(), space, &scope.hex(), &name.hex()])
+}
+
+fn cell(account: Tag, row: Tag) -> Cell {
+    Table::AccountState.cell(row, "value").of(account)
+}
+
+/// Where the value of a row is sealed.
+pub(crate) fn cell_of(vault: &Vault, account: Tag, space: &str, scope: Tag, name: Tag) -> Cell {
+    cell(account, row_tag(vault, account, space, scope, name))
 }
 
 pub(super) fn scope_tag(vault: &Vault, account: &AccountId, space: &str, scope: &str) -> Tag {

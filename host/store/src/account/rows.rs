@@ -104,7 +104,7 @@ pub(super) fn list(
 }
 
 fn open(vault: &Vault, account: &AccountId, space: &'static str, found: Found) -> Result<StateEntry, StoreError> {
-    let place = Place::at(vault, account, space, found.scope, found.name);
+    let place = Place::at(vault, vault.account(account), space, found.scope, found.name);
     let packed = vault.open(place.cell(), &found.sealed)?;
     let unpacked = unpack(&packed).ok_or_else(|| unsealable(place.row))?;
     let (number, uploaded) = (found.number, found.uploaded);

@@ -47,7 +47,7 @@ impl AccountStore {
 
     /// An empty batch, to fill and hand to [`AccountStore::commit`] or [`AccountStore::queue`].
     pub fn batch(&self) -> StateBatch<'_> {
-        StateBatch { vault: self.store.vault(), account: &self.account, changes: Vec::new() }
+        StateBatch { sealing: self.store.vault().sealing(), account: &self.account, changes: Vec::new() }
     }
 
     /// Awaited: returns when all of the batch is on disk, where a power cut does not take it back.
@@ -55,7 +55,7 @@ impl AccountStore {
         if batch.is_empty() {
             return Ok(());
         }
-        let changes = batch.changes;
+        let StateBatch { changes, sealing: _until_queued, .. } = batch;
         let work = move |batch: &mut Batch<'_>| changes.iter().try_for_each(|change| rows::apply(batch, change));
         self.told(self.store.write_keeping(Keeps::Power, work).await)
     }
@@ -65,7 +65,7 @@ impl AccountStore {
         if batch.is_empty() {
             return Ok(());
         }
-        let changes = batch.changes;
+        let StateBatch { changes, sealing: _until_queued, .. } = batch;
         let known: Vec<_> = changes.iter().map(known).collect();
         let work = move |batch: &mut Batch<'_>| changes.iter().try_for_each(|change| rows::apply(batch, change));
         let room = self.told(self.store.room().await)?;

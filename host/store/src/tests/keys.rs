@@ -49,13 +49,28 @@ async fn a_rotated_key_opens_the_old_and_seals_the_new() {
     assert_eq!(accepted[0], Accepted::Duplicate(old));
     let Accepted::New(new) = accepted[1] else { panic!() };
     store.close();
-    // Without the old key: the store opens, and so does what the new one sealed.
-    let (store, _) = Store::open(StoreOptions { keys: ring(2, &[]), ..options(dir.path()) }).unwrap();
+    // Without the old key, half of it would not open.
+    let error = Store::open(StoreOptions { keys: ring(2, &[]), ..options(dir.path()) }).map(|_| ()).unwrap_err();
+    assert!(matches!(error, StoreError::HalfRotated { .. }), "{error}");
+    let (store, _) = Store::open(StoreOptions { keys: ring(2, &[1]), ..options(dir.path()) }).unwrap();
     assert_eq!(store.load(new).await.unwrap().unwrap().message, Some(message("new")));
-    let error = store.load(old).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_open_takes_no_other_with_it() {
+    let f = Fixture::new();
+    let (lost, other) = (f.accept("1", "lost").await, f.accept("2", "other").await);
+    let Fixture { dir, store, .. } = f;
+    store.close();
+    let conn = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
+    let swap = "UPDATE inbox SET head = (SELECT head FROM inbox WHERE id = ?2), body = head WHERE id = ?1";
+    conn.execute(swap, [lost.0, other.0]).unwrap();
+    conn.close().unwrap();
+    let (store, _) = Store::open(options(dir.path())).unwrap();
+    let error = store.load(lost).await.unwrap_err();
     assert!(matches!(error, StoreError::Unsealable { table: "inbox", column: "body", .. }), "{error}");
     let waiting = store.waiting().await.unwrap();
-    assert_eq!(waiting.iter().map(|w| w.id).collect::<Vec<_>>(), [new], "one that is lost takes no other with it");
+    assert_eq!(waiting.iter().map(|w| w.id).collect::<Vec<_>>(), [other]);
 }
 
 #[tokio::test]

@@ -41,9 +41,16 @@ fn failed(record: LinkRecord) -> LinkRecord {
     }
 }
 
-fn device(f: &Fixture, account: AccountId) -> DeviceRecord {
+/// An attempt and a device, for whoever only needs that there are some.
+pub(super) async fn remember(store: &Store) {
+    let begun = store.begin_link(attempt(phone())).await.unwrap();
+    store.keep_link(&failed(begun)).await.unwrap();
+    store.keep_device(&device(store, phone())).await.unwrap();
+}
+
+fn device(store: &Store, account: AccountId) -> DeviceRecord {
     DeviceRecord {
-        id: f.store.next_device_id(),
+        id: store.next_device_id(),
         channel: channel(),
         account,
         linked: LinkedDevice {
@@ -107,10 +114,10 @@ async fn attempts_are_found_by_who_asked_and_when() {
 #[tokio::test]
 async fn the_last_device_of_each_account_is_known_after_a_restart() {
     let f = Fixture::new();
-    let first = device(&f, phone());
+    let first = device(&f.store, phone());
     f.store.keep_device(&first).await.unwrap();
-    f.store.keep_device(&device(&f, account())).await.unwrap();
-    let second = device(&f, phone());
+    f.store.keep_device(&device(&f.store, account())).await.unwrap();
+    let second = device(&f.store, phone());
     f.store.keep_device(&second).await.unwrap();
     let second = DeviceRecord { last_connected_at: Some(UnixMillis(START + 1)), ..second };
     f.store.keep_device_later(&second).await;
@@ -127,7 +134,7 @@ async fn nothing_of_a_link_is_found_by_grep() {
     let f = Fixture::new();
     let begun = f.store.begin_link(attempt(phone())).await.unwrap();
     f.store.keep_link(&failed(begun)).await.unwrap();
-    f.store.keep_device(&device(&f, phone())).await.unwrap();
+    f.store.keep_device(&device(&f.store, phone())).await.unwrap();
     let secrets = ["15557654321", "who-asked", "asked-from", "what-went-wrong", "owner-name", "hers", "phone:mine"];
     let look = |f: &Fixture| {
         for file in f.files() {

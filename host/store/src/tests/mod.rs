@@ -12,6 +12,7 @@ mod linking;
 mod messages;
 mod outcomes;
 mod purge;
+mod rotation;
 mod secrecy;
 mod support;
 mod timers;

@@ -11,7 +11,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 use switchhook_core::id::AccountId;
 use switchhook_core::time::SystemClock;
-use switchhook_store::{Durability, Keyring, MasterKey, StateKey, Store, StoreOptions};
+use switchhook_store::{Durability, KeyFile, StateKey, Store, StoreOptions};
 use whatsapp_rust::wacore::store::{CachedNoiseCert, CachedServerCertChain, Device};
 use whatsapp_rust::waproto::buffa::Message as _;
 use whatsapp_rust::waproto::whatsapp as wa;
@@ -47,10 +47,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let current = MasterKey::load_or_create(&arguments.keys)?;
+    let keys = KeyFile::in_keys_dir(&arguments.keys).keyring()?;
     let options = StoreOptions {
         dir: arguments.data,
-        keys: Keyring { current, old: Vec::new() },
+        keys,
         durability: Durability::Power,
         network_fs: None,
         clock: Arc::new(SystemClock),
