@@ -160,9 +160,7 @@ async fn kill_while_rotating_loses_nothing() {
     assert_eq!(world.host.cli_json(&["key", "rotate"])["unreadable"], 0);
     assert!(!world.path("keys").join("master.key.next").exists());
     assert!(world.host.stop().await.success());
-    let old = old_keys(&world.path("keys"));
-    assert!(!old.is_empty());
-    search(&world, &old.iter().map(|key| header(key)).collect::<Vec<_>>());
+    assert!(!old_keys(&world.path("keys")).is_empty());
     assert!(world.whatsapp().entries("paired").await.is_empty());
     world.whatsapp().no_violations().await;
 }
