@@ -97,7 +97,8 @@ impl Store {
         Ok(done)
     }
 
-    /// Brings the log into the tables and empties it: it still holds what the old key sealed.
+    /// Writes the tables anew and empties the log: the free space of both still holds what the old key sealed. Writes
+    /// wait meanwhile, and the disk needs room for the tables once more.
     async fn fold(&self) -> Result<(), StoreError> {
         for _ in 0..FOLDS {
             let (answer, wait) = oneshot::channel();
@@ -138,6 +139,11 @@ impl Work for Fold {
         Keeps::Power
     }
     fn after_commit(&mut self, conn: &Connection) {
+        // Pages that were split or joined keep what was moved out of them, which `secure_delete` does not reach.
+        if let Err(error) = conn.execute_batch("VACUUM") {
+            self.folded = Err(error.into());
+            return;
+        }
         let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
         self.folded = busy.map(|busy| if busy { Folded::Partly } else { Folded::Wholly }).map_err(StoreError::from);
     }
