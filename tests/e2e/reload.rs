@@ -5,25 +5,12 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::harness::{Traffic, World, assistant_config, eventually};
+use crate::harness::{PAGE_CONFIG, Traffic, World, assistant_config, eventually};
 
 /// Telegram and the web chat, both answered by the model.
 fn config() -> String {
-    assistant_config("\"tg:1001\", \"group:family\"")
-        + r#"
-[groups.family]
-members = ["tg:3001"]
-
-[routes.public]
-replies = ["commands"]
-prompt = "assistant"
-model = "main"
-
-[channels.page]
-kind = "web"
-route = "public"
-open = true
-"#
+    let family = "\n[groups.family]\nmembers = [\"tg:3001\"]\n";
+    assistant_config("\"tg:1001\", \"group:family\"") + family + PAGE_CONFIG
 }
 
 /// What an edit may touch.

@@ -5,30 +5,19 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Traffic, World, assistant_config, eventually, whatsapp_config};
+use crate::harness::{PAGE_CONFIG, Traffic, World, assistant_config, eventually, whatsapp_config};
 use crate::invariants::search;
 
 const ALICE: &str = "15550002222";
 /// Those who write on Telegram while the host is killed.
 const PEOPLE: i64 = 5;
 
-const PAGE: &str = r#"
-[routes.public]
-prompt = "assistant"
-model = "main"
-
-[channels.page]
-kind = "web"
-route = "public"
-open = true
-"#;
-
 /// A WhatsApp channel that is linked, a bot, and a page.
 async fn three_channels() -> World {
     let people: Vec<String> = (0..PEOPLE).map(|p| format!("\"tg:{}\"", 3000 + p)).collect();
     let telegram = assistant_config(&format!("\"tg:1001\", {}", people.join(", ")));
     let (_, telegram) = telegram.split_once("[channels.tg]").expect("it has the bot's channel");
-    let config = format!("{}\n[channels.tg]{telegram}\n{PAGE}", whatsapp_config(&format!("\"+{ALICE}\"")));
+    let config = format!("{}\n[channels.tg]{telegram}\n{PAGE_CONFIG}", whatsapp_config(&format!("\"+{ALICE}\"")));
     let world = World::linked(&config).await;
     world.whatsapp().contact(ALICE, "Alice Liddell").await;
     world.telegram.polled(4242).await;

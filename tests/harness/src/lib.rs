@@ -17,4 +17,4 @@ pub use traffic::{Tally, Traffic, WRITER};
 pub use wait::{eventually, eventually_within};
 pub use web::Visitor;
 pub use whatsapp::{OWNER, WhatsApp};
-pub use world::{World, assistant_config, whatsapp_config};
+pub use world::{PAGE_CONFIG, World, assistant_config, whatsapp_config};

@@ -137,6 +137,19 @@ allow_from = [{allow_from}]
     )
 }
 
+/// A web chat that anybody may use, to go after either of the two others.
+pub const PAGE_CONFIG: &str = r#"
+[routes.public]
+replies = ["commands"]
+prompt = "assistant"
+model = "main"
+
+[channels.page]
+kind = "web"
+route = "public"
+open = true
+"#;
+
 /// The same on one WhatsApp account.
 pub fn whatsapp_config(allow_from: &str) -> String {
     format!(

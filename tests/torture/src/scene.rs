@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use harness::{Host, World, assistant_config};
+use harness::{Host, PAGE_CONFIG, World, assistant_config};
 use rand::rngs::StdRng;
 
 use crate::ledger::{ECHO, Ledger, Line};
@@ -16,19 +16,6 @@ use crate::table::Counts;
 const PATIENCE: Duration = Duration::from_secs(75);
 /// Between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// The web chat beside the assistant on Telegram.
-const PAGE: &str = r#"
-[routes.public]
-replies = ["commands"]
-prompt = "assistant"
-model = "main"
-
-[channels.page]
-kind = "web"
-route = "public"
-open = true
-"#;
 
 pub(crate) struct Scene {
     pub(crate) world: World,
@@ -135,7 +122,7 @@ fn answer((person, text): &Line) -> Line {
 fn config(host_lines: &str) -> String {
     let plugin = "source = \"builtin:assistant\"\n";
     let assistant = assistant_config(&people()).replace(plugin, &format!("{plugin}on_failure = \"hold\"\n"));
-    format!("{host_lines}{assistant}{PAGE}")
+    format!("{host_lines}{assistant}{PAGE_CONFIG}")
 }
 
 /// How many messages have no answer.

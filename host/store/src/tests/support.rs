@@ -195,13 +195,13 @@ pub(super) fn kv(key: &str, change: KvChange) -> KvWrite {
 
 /// Keeps the writer busy inside a transaction until it is let go.
 pub(super) struct Blocked {
-    release: mpsc::Sender<()>,
+    release: mpsc::SyncSender<()>,
     started: tokio::sync::oneshot::Receiver<()>,
 }
 
 impl Blocked {
     pub(super) async fn queue(store: &Store) -> Self {
-        let (release, wait) = mpsc::channel();
+        let (release, wait) = mpsc::sync_channel(1);
         let (begun, started) = tokio::sync::oneshot::channel();
         let work = move |_: &mut crate::writer::Batch<'_>| {
             let _ = begun.send(());

@@ -118,18 +118,23 @@ impl Bench {
     }
 
     pub(super) async fn wait_for(&self, fits: impl Fn(&Value) -> bool) -> Value {
-        let url = format!("{}/_control/ledger", self.control);
         let search = async {
             loop {
-                let ledger: Value =
-                    serde_json::from_str(&self.http.get(&url).send().await.unwrap().text().await.unwrap()).unwrap();
+                let ledger = self.get("ledger").await;
                 if let Some(entry) = ledger["entries"].as_array().unwrap().iter().find(|entry| fits(entry)) {
                     return entry.clone();
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                // Answers when there is one entry more than we have seen.
+                let seen = ledger["entries"].as_array().unwrap().len();
+                self.get(&format!("wait?at_least={}", seen + 1)).await;
             }
         };
         tokio::time::timeout(PATIENCE, search).await.expect("the ledger tells of it")
+    }
+
+    async fn get(&self, query: &str) -> Value {
+        let answer = self.http.get(format!("{}/_control/{query}", self.control)).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
     pub(super) async fn deliver(
@@ -186,16 +191,19 @@ impl Run {
     }
 }
 
+/// More than any case writes.
+const MESSAGES: usize = 256;
+
 /// An inbox that keeps nothing and says everything.
 pub(super) struct Heard {
-    sender: mpsc::UnboundedSender<Inbound>,
-    receiver: Mutex<mpsc::UnboundedReceiver<Inbound>>,
+    sender: mpsc::Sender<Inbound>,
+    receiver: Mutex<mpsc::Receiver<Inbound>>,
     refusing: AtomicBool,
 }
 
 impl Heard {
     fn new() -> Self {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::channel(MESSAGES);
         Self { sender, receiver: Mutex::new(receiver), refusing: AtomicBool::new(false) }
     }
     pub(super) fn refuse_one(&self) {
@@ -213,7 +221,9 @@ impl Inbox for Heard {
         if self.refusing.swap(false, Ordering::SeqCst) {
             return Err(InboxError::Failed { reason: "the disk is full".to_owned() });
         }
-        batch.into_iter().for_each(|inbound| self.sender.send(inbound).unwrap());
+        for inbound in batch {
+            self.sender.try_send(inbound).expect("a case looks at what it has written");
+        }
         Ok(())
     }
 }
