@@ -165,6 +165,8 @@ const ROTATE_HELP: &str = "\
 The running host does it while it goes on: no channel is touched. Without a host
 the command does it by itself. Cut off, by a kill or a power cut, it goes on when
 the host starts or when you run it again; until then both keys are needed.
+At the end the tables are written anew: messages wait for that moment, and the
+disk needs room for the tables once more.
 The new key takes the place of the old one, which is kept beside it, as
 master.key.NAME.old, for backups from before. No key is ever printed.
 
