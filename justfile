@@ -26,9 +26,14 @@ deny:
 ci:
     .ci/run
 
-# Measure the host against the floor (`bench --full` for figures to quote)
+measured := "-p switchhook -p switchhook-fake-telegram -p switchhook-fake-model -p switchhook-bench"
+
+# Measure what the host costs (`bench --full` for figures to quote)
 bench *arguments:
-    cargo build --release -p switchhook -p switchhook-fake-telegram -p switchhook-fake-model -p switchhook-bench
+    cargo build --release --locked --manifest-path tests/hostile/Cargo.toml --package hostile-plugins --example policy \
+        --target wasm32-wasip2 --target-dir "$CARGO_TARGET_DIR/tmp/hostile"
+    cargo build --release {{ measured }} --bin switchhook --bin fake-telegram --bin fake-model --bin drive --bin floor
+    cargo bench {{ measured }} --bench decision --bench message
     "$CARGO_TARGET_DIR/release/drive" {{ arguments }}
 
 # Kill and starve the host, and count what was lost (`torture --minutes 60` for a night)

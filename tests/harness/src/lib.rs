@@ -1,5 +1,6 @@
 //! A world to test in: a folder with a config, a fake Telegram, a fake model, a fake WhatsApp where one is asked for, and the host, each its own process.
 
+mod configs;
 mod fakes;
 mod host;
 mod linking;
@@ -10,6 +11,9 @@ mod web;
 mod whatsapp;
 mod world;
 
+pub use configs::{
+    Deadlines, HISTORY, PAGE_CONFIG, SYSTEM, assistant_config, personal, telegram_channel, whatsapp_config,
+};
 pub use fakes::{Model, Sent, Telegram};
 pub use host::{Host, build_instrumented};
 pub use linking::{Linked, Linking};
@@ -17,4 +21,4 @@ pub use traffic::{Tally, Traffic, WRITER};
 pub use wait::{eventually, eventually_within};
 pub use web::Visitor;
 pub use whatsapp::{OWNER, WhatsApp};
-pub use world::{PAGE_CONFIG, World, assistant_config, whatsapp_config};
+pub use world::World;

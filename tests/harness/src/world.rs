@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use tempfile::TempDir;
 
+use super::configs::assistant_config;
 use super::programs::programs;
 use super::{Host, Model, OWNER, Telegram, WhatsApp};
 
@@ -121,73 +122,3 @@ fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     listener.local_addr().expect("it has an address").port()
 }
-
-/// Policy, commands, assistant and model on one Telegram bot.
-pub fn assistant_config(allow_from: &str) -> String {
-    format!(
-        r#"{PERSONAL}
-[channels.tg]
-kind = "telegram"
-api_url = "{{TELEGRAM}}"
-token = {{ file = "bot.token" }}
-route = "personal"
-send_limits = "off"
-allow_from = [{allow_from}]
-"#
-    )
-}
-
-/// A web chat that anybody may use, to go after either of the two others.
-pub const PAGE_CONFIG: &str = r#"
-[routes.public]
-replies = ["commands"]
-prompt = "assistant"
-model = "main"
-
-[channels.page]
-kind = "web"
-route = "public"
-open = true
-"#;
-
-/// The same on one WhatsApp account.
-pub fn whatsapp_config(allow_from: &str) -> String {
-    format!(
-        r#"{PERSONAL}
-[channels.wa]
-kind = "whatsapp"
-ws_url = "{{WHATSAPP}}"
-version = "2.3000.1026131876"
-route = "personal"
-send_limits = "off"
-allow_from = [{allow_from}]
-"#
-    )
-}
-
-/// The deadlines are long: on a busy machine a call may wait for a core longer than the default for a policy, and what a
-/// deadline does has cases of its own.
-const PERSONAL: &str = r#"
-[plugins.allowlist]
-source = "builtin:allowlist"
-limits = { deadline = "20s" }
-
-[plugins.commands]
-source = "builtin:commands"
-limits = { deadline = "20s" }
-
-[plugins.assistant]
-source = "builtin:assistant"
-limits = { deadline = "20s" }
-settings = { system = "You are helpful.", history = 4 }
-
-[models.main]
-base_url = "{MODEL}/v1"
-model = "test"
-
-[routes.personal]
-policies = ["allowlist"]
-replies = ["commands"]
-prompt = "assistant"
-model = "main"
-"#;

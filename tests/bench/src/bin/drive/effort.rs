@@ -16,18 +16,20 @@ pub(crate) struct Effort {
     /// Messages a second meanwhile.
     pub(crate) rate: u32,
     pub(crate) edits: usize,
+    /// Of runs of the host with and without something, where that is what is measured.
+    pub(crate) pairs: u32,
 }
 
 impl Effort {
     /// About a minute. The time a processor counts in, 10 ms, is still a fiftieth of what is counted.
     pub(crate) fn quick(rate: u32) -> Self {
         let steady = Duration::from_secs(5);
-        Self { rounds: 2, one_by_one: 500, bursts: 3, burst: 500, steady, rate, edits: 3 }
+        Self { rounds: 2, one_by_one: 500, bursts: 3, burst: 500, steady, rate, edits: 3, pairs: 2 }
     }
 
-    /// About a quarter of an hour: enough rounds for a spread, enough messages for a 99th percentile.
+    /// About ten minutes with everything: enough rounds for a spread, enough messages for a 99th percentile.
     pub(crate) fn full(rate: u32) -> Self {
-        let steady = Duration::from_secs(30);
-        Self { rounds: 7, one_by_one: 2000, bursts: 10, burst: 500, steady, rate, edits: 20 }
+        let steady = Duration::from_secs(10);
+        Self { rounds: 3, one_by_one: 1000, bursts: 10, burst: 500, steady, rate, edits: 8, pairs: 4 }
     }
 }

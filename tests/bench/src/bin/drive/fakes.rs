@@ -1,5 +1,6 @@
 //! The fakes, as processes, and what the driver asks of them.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use anyhow::{Context, ensure};
 use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::process::Process;
 use crate::talk::{Accepted, Written};
@@ -17,9 +19,13 @@ pub(crate) const TOKEN: &str = "4242:SECRET";
 /// Another one, for those who attack.
 pub(crate) const ATTACKED: &str = "4343:SECRET";
 
+/// How often it is looked whether all bots have been polled.
+const GLANCE: Duration = Duration::from_millis(100);
+
 /// A call of `getUpdates`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Poll {
+    pub(crate) bot: i64,
     pub(crate) at_us: u64,
     /// How long nobody had polled before.
     pub(crate) idle_us: Option<u64>,
@@ -79,8 +85,8 @@ impl Pen {
     }
 
     /// Somebody writes to the other bot.
-    pub(crate) async fn attack(&self, text: &str) -> anyhow::Result<()> {
-        let from = json!({ "id": 6666, "first_name": "Eve" });
+    pub(crate) async fn attack(&self, chat: i64, text: &str) -> anyhow::Result<()> {
+        let from = json!({ "id": chat, "first_name": "Eve" });
         self.0.call(Method::POST, "write", Some(json!({ "bot": 4343, "from": from, "text": text }))).await.map(drop)
     }
 
@@ -99,8 +105,15 @@ pub(crate) struct Telegram {
 }
 
 impl Telegram {
-    pub(crate) async fn start(binaries: &Path, folder: &Path, http: &Client) -> anyhow::Result<Self> {
-        let arguments = ["--listen", "127.0.0.1:0", "--bot", TOKEN, "--bot", ATTACKED];
+    pub(crate) async fn start(
+        binaries: &Path,
+        folder: &Path,
+        more_bots: &[String],
+        http: &Client,
+    ) -> anyhow::Result<Self> {
+        let bots = [TOKEN].into_iter().chain(more_bots.iter().map(String::as_str));
+        let arguments: Vec<&str> =
+            ["--listen", "127.0.0.1:0"].into_iter().chain(bots.flat_map(|bot| ["--bot", bot])).collect();
         let (process, control) = start(binaries, "fake-telegram", &arguments, folder, http).await?;
         Ok(Self { process, control })
     }
@@ -117,6 +130,19 @@ impl Telegram {
 
     pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger> {
         Ok(serde_json::from_value(self.control.call(Method::GET, "ledger", None).await?)?)
+    }
+
+    /// Waits until so many bots have been polled.
+    pub(crate) async fn all_polled(&self, bots: usize, patience: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let polled: HashSet<i64> = self.ledger().await?.polls.iter().map(|poll| poll.bot).collect();
+            if polled.len() >= bots {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{} of {bots} bots were polled within {patience:?}", polled.len());
+            tokio::time::sleep(GLANCE).await;
+        }
     }
 
     /// Forgets what happened, so that the ledger stays short.

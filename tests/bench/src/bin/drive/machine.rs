@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::stats::Samples;
+use switchhook_bench::Samples;
 
 /// A commit is a page or a few, written over what a write-ahead log held before, and brought to disk.
 const PAGE: usize = 4096;

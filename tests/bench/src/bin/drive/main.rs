@@ -1,6 +1,7 @@
 //! The end-to-end driver: the host and the floor, measured in turn on the same machine, against the same fakes.
 #![forbid(unsafe_code)]
 
+mod compiling;
 mod edit;
 mod effort;
 mod fakes;
@@ -8,12 +9,13 @@ mod load;
 mod machine;
 mod measure;
 mod million;
+mod more;
 mod proc;
 mod process;
 mod report;
 mod round;
+mod scale;
 mod siege;
-mod stats;
 mod subject;
 mod talk;
 
@@ -26,8 +28,11 @@ use crate::effort::Effort;
 use crate::measure::Results;
 use crate::report::Table;
 use crate::round::Grounds;
-use crate::stats::Samples;
 use crate::subject::Subject;
+use switchhook_bench::Samples;
+
+/// Where the hostile policy is, below the folder for what tests build.
+const HOSTILE: &str = "hostile/wasm32-wasip2/release/examples/policy.wasm";
 
 /// Measures the host against the floor: Telegram to model to Telegram in plain Rust, without durability or plugins.
 #[derive(Debug, Parser)]
@@ -36,10 +41,10 @@ use crate::subject::Subject;
         looked for beside this program."
 )]
 struct Arguments {
-    /// A short form, of about a minute; the default.
+    /// A short form, of about a minute, without what is asked for by name; the default.
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// The form whose figures may be shown, of about a quarter of an hour.
+    /// The form whose figures may be shown, of about ten minutes: with --scale, --compiling and --siege.
     #[arg(long)]
     full: bool,
     /// Rounds, instead of what the form has. In each, every program runs once.
@@ -51,19 +56,41 @@ struct Arguments {
     /// Measure only this one.
     #[arg(long, value_enum)]
     only: Option<Subject>,
-    /// Instead: so many messages through one run, and what memory and disk they take.
+    /// Only: what a message costs beside many channels, people and plugins.
+    #[arg(long)]
+    scale: bool,
+    /// Only: messages while a component of 18 MiB is compiled.
+    #[arg(long)]
+    compiling: bool,
+    /// Only: the host beside a channel that a hostile policy is on, pinned to one core.
+    #[arg(long)]
+    siege: bool,
+    /// Only: so many messages through one run, and what memory and disk they take.
     #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "1000000",
         value_parser = clap::value_parser!(u32).range(1..))]
     million: Option<u32>,
-    /// Instead: the host beside a channel that this hostile policy is on (`tests/hostile` has one), pinned to one core.
-    #[arg(long, value_name = "PLUGIN", conflicts_with = "million")]
-    siege: Option<PathBuf>,
+    /// The hostile policy of `tests/hostile` [default: where `just bench` has it built]
+    #[arg(long)]
+    hostile: Option<PathBuf>,
     /// Where the programs are [default: beside this one]
     #[arg(long)]
     binaries: Option<PathBuf>,
     /// Where data is kept while it runs; must be on a real disk [default: beside this program]
     #[arg(long)]
     folder: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Whether something was asked for by name, and so nothing else.
+    fn chosen(&self) -> bool {
+        self.scale || self.compiling || self.siege || self.million.is_some()
+    }
+    fn all(&self) -> bool {
+        self.full && !self.chosen()
+    }
+    fn subjects(&self) -> Vec<Subject> {
+        self.only.map_or_else(|| vec![Subject::Floor, Subject::Switchhook], |only| vec![only])
+    }
 }
 
 /// One thread: the driver takes no core from what it measures while it waits.
@@ -73,23 +100,37 @@ async fn main() -> anyhow::Result<()> {
     let own = std::env::current_exe().context("this program can't be found")?;
     let beside = own.parent().context("this program is in no folder")?;
     let folder = arguments.folder.as_deref().unwrap_or(beside).canonicalize().context("--folder is not there")?;
+    let hostile = arguments.hostile.clone().unwrap_or_else(|| beside.with_file_name("tmp").join(HOSTILE));
     let http = reqwest::Client::builder().no_proxy().build()?;
     let grounds = Grounds { binaries: arguments.binaries.as_deref().unwrap_or(beside), folder: &folder, http: &http };
-    let subjects = match arguments.only {
-        Some(only) => vec![only],
-        None => vec![Subject::Floor, Subject::Switchhook],
-    };
     introduce(&folder);
-    match (arguments.million, &arguments.siege) {
-        (_, Some(plugin)) => siege::run(plugin, &grounds, &effort(&arguments)).await?,
-        (Some(count), None) => {
-            for subject in subjects {
-                million::run(subject, &grounds, count as usize).await?;
-            }
-        }
-        (None, None) => compare(&subjects, &grounds, &effort(&arguments)).await?,
-    }
+    measure(&arguments, &grounds, &hostile).await?;
     println!("load average at the end: {}", machine::load_average());
+    Ok(())
+}
+
+async fn measure(arguments: &Arguments, grounds: &Grounds<'_>, hostile: &Path) -> anyhow::Result<()> {
+    let (effort, all) = (effort(arguments), arguments.all());
+    if !arguments.chosen() {
+        compare(&arguments.subjects(), grounds, &effort).await?;
+    }
+    if arguments.scale || all {
+        println!("## The cost of a message beside what it has nothing to do with\n");
+        scale::run(grounds, &effort).await?;
+    }
+    if arguments.compiling || all {
+        println!("## While a component of 18 MiB is compiled, {} messages/s\n", effort.rate);
+        compiling::run(grounds, &effort).await?;
+    }
+    if arguments.siege || all {
+        println!("## Beside a hostile plugin, on one core, {} messages/s\n", effort.rate);
+        siege::run(hostile, grounds, &effort).await?;
+    }
+    if let Some(count) = arguments.million {
+        for subject in arguments.subjects() {
+            million::run(subject, grounds, count as usize).await?;
+        }
+    }
     Ok(())
 }
 
@@ -108,7 +149,7 @@ fn introduce(folder: &Path) {
 
 /// A B A B …, so that what the machine does meanwhile falls on both.
 async fn compare(subjects: &[Subject], grounds: &Grounds<'_>, effort: &Effort) -> anyhow::Result<()> {
-    println!("{effort:?}\n");
+    println!("## The host against the floor\n");
     let (mut floor, mut switchhook, mut commits) = (Results::default(), Results::default(), Vec::new());
     for round in 1..=effort.rounds {
         commits.push(machine::commits(grounds.folder)?.median());
@@ -126,6 +167,7 @@ async fn compare(subjects: &[Subject], grounds: &Grounds<'_>, effort: &Effort) -
     println!("{table}");
     println!("median (lowest–highest) of the rounds; of all bursts and edits, where a round has several");
     println!("a commit to disk here: {:.2} ms ({:.2}–{:.2})\n", commits.median(), commits.min(), commits.max());
+    println!("| what is promised | | measured | |\n|---|---|---:|---:|");
     report::targets(&table, commits.median()).iter().for_each(|line| println!("{line}"));
     println!();
     Ok(())

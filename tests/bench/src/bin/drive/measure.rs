@@ -1,6 +1,6 @@
 //! What is measured, and what was.
 
-use crate::stats::Samples;
+use switchhook_bench::Samples;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
@@ -8,6 +8,7 @@ pub(crate) enum Measure {
     Start,
     IdleRss,
     IdlePss,
+    IdleAnon,
     Shown,
     AloneP50,
     AloneP95,
@@ -22,6 +23,7 @@ pub(crate) enum Measure {
     SteadyCpu,
     LoadedRss,
     LoadedPss,
+    LoadedAnon,
     Edit,
     GapBefore,
     GapDuring,
@@ -29,11 +31,12 @@ pub(crate) enum Measure {
 
 impl Measure {
     /// In the order in which they are shown.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::FirstStart,
         Self::Start,
         Self::IdleRss,
         Self::IdlePss,
+        Self::IdleAnon,
         Self::AloneP50,
         Self::AloneP95,
         Self::AloneP99,
@@ -46,6 +49,7 @@ impl Measure {
         Self::SteadyCpu,
         Self::LoadedRss,
         Self::LoadedPss,
+        Self::LoadedAnon,
         Self::Edit,
         Self::GapBefore,
         Self::GapDuring,
@@ -59,6 +63,7 @@ impl Measure {
             Self::Start => "start to first poll, ms",
             Self::IdleRss => "idle memory (RSS), MiB",
             Self::IdlePss => "idle memory (PSS), MiB",
+            Self::IdleAnon => "idle memory (own pages), MiB",
             Self::AloneP50 => "one message at a time, p50, ms",
             Self::AloneP95 => "one message at a time, p95, ms",
             Self::AloneP99 => "one message at a time, p99, ms",
@@ -71,6 +76,7 @@ impl Measure {
             Self::SteadyCpu => "CPU for each, at the fixed rate, ms",
             Self::LoadedRss => "memory after load (RSS), MiB",
             Self::LoadedPss => "memory after load (PSS), MiB",
+            Self::LoadedAnon => "memory after load (own pages), MiB",
             Self::Edit => "allowlist edit, save to first answer, ms",
             Self::GapBefore => "longest gap between polls, no edit, ms",
             Self::GapDuring => "longest gap between polls, in an edit, ms",

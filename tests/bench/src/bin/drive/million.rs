@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::load::Load;
+use crate::more::More;
 use crate::proc;
 use crate::round::Grounds;
-use crate::stats::Samples;
 use crate::subject::{Stage, Subject};
+use switchhook_bench::Samples;
 
 /// Written at once, and answered before the next ones are.
 const BATCH: usize = 1000;
@@ -22,7 +23,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 pub(crate) async fn run(subject: Subject, grounds: &Grounds<'_>, count: usize) -> anyhow::Result<()> {
     println!("{}: {count} messages in bursts of {BATCH} from 50 chats\n", subject.name());
     println!("| messages | RSS, MiB | PSS, MiB | files, MiB | messages/s |\n|---:|---:|---:|---:|---:|");
-    let stage = grounds.stage(subject).await?;
+    let stage = grounds.stage(subject, More::default()).await?;
     let running = stage.start().await?;
     look(&stage, running.pid(), 0, "–").await?;
     let load = Load { stage: &stage, pid: running.pid() };

@@ -15,6 +15,8 @@ pub(crate) struct Memory {
     pub(crate) rss: f64,
     /// The same with shared pages divided by who shares them.
     pub(crate) pss: f64,
+    /// What belongs to no file: heap, stacks, instances. Pages of the program and of compiled plugins can be dropped.
+    pub(crate) anon: f64,
 }
 
 /// The processor time a process has used so far, in user and kernel; that of its children is not in it.
@@ -24,9 +26,12 @@ pub(crate) fn cpu(pid: u32) -> anyhow::Result<Duration> {
 }
 
 pub(crate) fn memory(pid: u32) -> anyhow::Result<Memory> {
-    let rss = kib(&read(pid, "status")?, "VmRSS:").with_context(|| format!("/proc/{pid}/status has no VmRSS"))?;
-    let pss = kib(&read(pid, "smaps_rollup")?, "Pss:").with_context(|| format!("process {pid} has no Pss"))?;
-    Ok(Memory { rss: rss / 1024.0, pss: pss / 1024.0 })
+    let (status, rollup) = (read(pid, "status")?, read(pid, "smaps_rollup")?);
+    let mib = |text: &str, key| {
+        let kib = kib(text, key).with_context(|| format!("process {pid} has no {key}"))?;
+        anyhow::Ok(kib / 1024.0)
+    };
+    Ok(Memory { rss: mib(&status, "VmRSS:")?, pss: mib(&rollup, "Pss:")?, anon: mib(&status, "RssAnon:")? })
 }
 
 fn read(pid: u32, file: &str) -> anyhow::Result<String> {
@@ -77,6 +82,9 @@ mod tests {
             sum = std::hint::black_box((0..100_000u64).fold(sum, u64::wrapping_add));
         }
         let memory = memory(pid).unwrap();
-        assert!(memory.rss > 0.5 && memory.pss > 0.1 && memory.pss <= memory.rss + 1.0, "{memory:?}");
+        assert!(
+            memory.rss > 0.5 && memory.pss > 0.1 && memory.pss <= memory.rss + 1.0 && memory.anon <= memory.rss,
+            "{memory:?}"
+        );
     }
 }

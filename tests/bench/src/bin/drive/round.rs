@@ -10,9 +10,10 @@ use crate::edit;
 use crate::effort::Effort;
 use crate::load::{self, Load};
 use crate::measure::{Measure, Results};
+use crate::more::More;
 use crate::proc;
-use crate::stats::Samples;
 use crate::subject::{Running, Stage, Subject};
+use switchhook_bench::Samples;
 
 /// When memory is looked at: so long after the last thing happened.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -25,14 +26,14 @@ pub(crate) struct Grounds<'a> {
 }
 
 impl Grounds<'_> {
-    pub(crate) async fn stage(&self, subject: Subject) -> anyhow::Result<Stage> {
-        Stage::set(subject, self.binaries, self.folder, self.http).await
+    pub(crate) async fn stage(&self, subject: Subject, more: More) -> anyhow::Result<Stage> {
+        Stage::set(subject, more, self.binaries, self.folder, self.http).await
     }
 }
 
 /// Plays one round. The program is started twice: on nothing, and again on what it left.
 pub(crate) async fn play(subject: Subject, grounds: &Grounds<'_>, effort: &Effort) -> anyhow::Result<Results> {
-    let stage = grounds.stage(subject).await?;
+    let stage = grounds.stage(subject, More::default()).await?;
     let mut results = Results::default();
     let first = stage.start().await?;
     results.add(Measure::FirstStart, millis(first.to_first_poll));
@@ -48,6 +49,7 @@ async fn measures(stage: &Stage, running: &Running, effort: &Effort, results: &m
     let memory = settled_memory(running).await?;
     results.add(Measure::IdleRss, memory.rss);
     results.add(Measure::IdlePss, memory.pss);
+    results.add(Measure::IdleAnon, memory.anon);
 
     let load = Load { stage, pid: running.pid() };
     let alone = load.one_by_one(effort.one_by_one).await.context("one at a time")?;
@@ -71,6 +73,7 @@ async fn measures(stage: &Stage, running: &Running, effort: &Effort, results: &m
     let memory = settled_memory(running).await?;
     results.add(Measure::LoadedRss, memory.rss);
     results.add(Measure::LoadedPss, memory.pss);
+    results.add(Measure::LoadedAnon, memory.anon);
     edit::edits(stage, effort.edits, results).await.context("an edit")
 }
 

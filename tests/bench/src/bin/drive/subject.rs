@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use harness::{Deadlines, HISTORY, SYSTEM, personal, telegram_channel};
 use reqwest::Client;
 use tempfile::TempDir;
 
-use crate::fakes::{ATTACKED, Model, TOKEN, Telegram};
+use crate::fakes::{Model, TOKEN, Telegram};
+use crate::more::More;
 use crate::process::{Process, now_us};
 
 /// Those who may write, each in a chat of their own.
@@ -17,10 +19,6 @@ pub(crate) const CHATS: std::ops::Range<i64> = 1001..1051;
 pub(crate) const STRANGERS: i64 = 5001;
 /// How long a program may take to poll for the first time, on a busy machine and with plugins to compile.
 const START: Duration = Duration::from_secs(180);
-
-/// Lines of a chat that the model is shown before the new one, by both.
-const HISTORY: usize = 4;
-const SYSTEM: &str = "You are helpful.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Subject {
@@ -48,7 +46,7 @@ impl Subject {
         match self {
             Self::Floor if strangers == 0 => format!("{}-{}\n", CHATS.start, CHATS.end - 1),
             Self::Floor => format!("{}-{}\n{STRANGERS}-{}\n", CHATS.start, CHATS.end - 1, STRANGERS + strangers - 1),
-            Self::Switchhook => config(stage.telegram.url(), stage.model.url(), strangers),
+            Self::Switchhook => config(stage, strangers),
         }
     }
 
@@ -72,31 +70,30 @@ pub(crate) struct Stage {
     pub(crate) telegram: Telegram,
     pub(crate) model: Model,
     subject: Subject,
+    more: More,
     binaries: PathBuf,
     // Processes end before their folder goes.
     folder: TempDir,
 }
 
 impl Stage {
-    pub(crate) async fn set(subject: Subject, binaries: &Path, within: &Path, http: &Client) -> anyhow::Result<Self> {
+    pub(crate) async fn set(
+        subject: Subject,
+        more: More,
+        binaries: &Path,
+        within: &Path,
+        http: &Client,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(within);
         let folder = folder.with_context(|| format!("no folder can be made in {}", within.display()))?;
-        let telegram = Telegram::start(binaries, folder.path(), http).await?;
+        let telegram = Telegram::start(binaries, folder.path(), &more.bots, http).await?;
         let model = Model::start(binaries, folder.path(), http).await?;
-        let stage = Self { telegram, model, subject, binaries: binaries.to_owned(), folder };
+        let stage = Self { telegram, model, subject, more, binaries: binaries.to_owned(), folder };
         std::fs::write(stage.path("bot.token"), TOKEN)?;
+        for (name, bytes) in &stage.more.files {
+            std::fs::write(stage.path(name), bytes)?;
+        }
         stage.save(0)?;
-        Ok(stage)
-    }
-
-    /// The host with a second channel, whose only policy is this plugin.
-    pub(crate) async fn besieged(plugin: &Path, binaries: &Path, within: &Path, http: &Client) -> anyhow::Result<Self> {
-        let stage = Self::set(Subject::Switchhook, binaries, within, http).await?;
-        std::fs::copy(plugin, stage.path("hostile.wasm")).with_context(|| plugin.display().to_string())?;
-        std::fs::write(stage.path("attacked.token"), ATTACKED)?;
-        let list = stage.path(stage.subject.list());
-        let config = std::fs::read_to_string(&list)? + &besieged(stage.telegram.url());
-        std::fs::write(&list, config)?;
         Ok(stage)
     }
 
@@ -107,19 +104,37 @@ impl Stage {
     /// Lets so many strangers in, as careful editors save: aside, then renamed. Gives when it was renamed, in
     /// microseconds since 1970.
     pub(crate) fn save(&self, strangers: i64) -> anyhow::Result<u64> {
-        let (aside, list) = (self.path("aside"), self.path(self.subject.list()));
-        std::fs::write(&aside, self.subject.list_text(self, strangers))?;
+        self.put(self.subject.list(), self.subject.list_text(self, strangers).as_bytes())
+    }
+
+    /// Puts a file in another's place; gives when it was there, in microseconds since 1970.
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> anyhow::Result<u64> {
+        let aside = self.path("aside");
+        std::fs::write(&aside, bytes)?;
         let saved_us = now_us();
-        std::fs::rename(aside, list)?;
+        std::fs::rename(aside, self.path(name))?;
         Ok(saved_us)
     }
 
     /// Starts the program and waits for its first poll that waits for news.
     pub(crate) async fn start(&self) -> anyhow::Result<Running> {
+        self.run(&self.program(), self.subject.arguments(self)).await
+    }
+
+    /// The same on a machine of one core, as far as the program can tell.
+    pub(crate) async fn start_on_one_core(&self) -> anyhow::Result<Running> {
+        let program = self.program().display().to_string();
+        let taskset = ["-c", "0", &program].map(str::to_owned);
+        self.run(Path::new("taskset"), taskset.into_iter().chain(self.subject.arguments(self)).collect()).await
+    }
+
+    fn program(&self) -> PathBuf {
+        self.binaries.join(self.subject.name())
+    }
+
+    async fn run(&self, program: &Path, arguments: Vec<String>) -> anyhow::Result<Running> {
         self.telegram.forget().await?;
-        let log = self.path("subject.log");
-        let program = self.binaries.join(self.subject.name());
-        let process = Process::start(&program, self.subject.arguments(self), &log)?;
+        let process = Process::start(program, arguments, &self.path("subject.log"))?;
         let polled = self.telegram.polled(START).await;
         polled.with_context(|| format!("{} said:\n{}", self.subject.name(), process.last_words()))?;
         let polls = self.telegram.ledger().await?.polls;
@@ -149,64 +164,17 @@ impl Running {
 }
 
 /// The main job: an allowlist, commands, an assistant and a model on one bot, everything on disk before it is answered.
-fn config(telegram: &str, model: &str, strangers: i64) -> String {
-    let people = CHATS.chain(STRANGERS..STRANGERS + strangers);
-    let allow_from = people.fold(String::new(), |mut list, person| {
+fn config(stage: &Stage, strangers: i64) -> String {
+    let more = &stage.more;
+    let mut allow_from = more.allow_from.to_owned();
+    for person in CHATS.chain(STRANGERS..STRANGERS + strangers) {
         // Writing to a text does not fail.
-        let _ = write!(list, "\"tg:{person}\", ");
-        list
-    });
-    format!(
-        r#"[host]
-listen = "127.0.0.1:0"
-durability = "power"
-
-[plugins.allowlist]
-source = "builtin:allowlist"
-
-[plugins.commands]
-source = "builtin:commands"
-
-[plugins.assistant]
-source = "builtin:assistant"
-settings = {{ system = "{SYSTEM}", history = {HISTORY} }}
-
-[models.main]
-base_url = "{model}/v1"
-model = "test"
-
-[routes.personal]
-policies = ["allowlist"]
-replies = ["commands"]
-prompt = "assistant"
-model = "main"
-
-[channels.tg]
-kind = "telegram"
-api_url = "{telegram}"
-token = {{ file = "bot.token" }}
-route = "personal"
-send_limits = "off"
-allow_from = [{allow_from}]
-"#
-    )
-}
-
-/// What the config has beside the main job when it is attacked.
-fn besieged(telegram: &str) -> String {
-    format!(
-        r#"
-[plugins.hostile]
-source = "hostile.wasm"
-
-[routes.attacked]
-policies = ["hostile"]
-
-[channels.attacked]
-kind = "telegram"
-api_url = "{telegram}"
-token = {{ file = "attacked.token" }}
-route = "attacked"
-"#
-    )
+        let _ = write!(allow_from, "{}\"tg:{person}\"", if allow_from.is_empty() { "" } else { ", " });
+    }
+    let host = "[host]\nlisten = \"127.0.0.1:0\"\ndurability = \"power\"\n";
+    let channel = telegram_channel(&allow_from) + &more.channel;
+    [host, &personal(Deadlines::Default), &channel, &more.tables]
+        .concat()
+        .replace("{TELEGRAM}", stage.telegram.url())
+        .replace("{MODEL}", stage.model.url())
 }

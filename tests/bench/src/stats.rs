@@ -4,10 +4,10 @@ use anyhow::ensure;
 
 /// Samples in order, at least one.
 #[derive(Debug, Clone)]
-pub(crate) struct Samples(Vec<f64>);
+pub struct Samples(Vec<f64>);
 
 impl Samples {
-    pub(crate) fn new(mut values: Vec<f64>) -> anyhow::Result<Self> {
+    pub fn new(mut values: Vec<f64>) -> anyhow::Result<Self> {
         ensure!(!values.is_empty(), "nothing was measured");
         ensure!(values.iter().all(|value| value.is_finite()), "a sample is no number: {values:?}");
         values.sort_by(f64::total_cmp);
@@ -15,22 +15,22 @@ impl Samples {
     }
 
     /// The smallest sample that so many percent of them do not exceed (nearest rank): always one that was measured.
-    pub(crate) fn percentile(&self, percent: f64) -> f64 {
+    pub fn percentile(&self, percent: f64) -> f64 {
         let rank = (percent / 100.0 * self.0.len() as f64).ceil() as usize;
         self.0[rank.clamp(1, self.0.len()) - 1]
     }
 
     /// Of an even number, the mean of the middle two.
-    pub(crate) fn median(&self) -> f64 {
+    pub fn median(&self) -> f64 {
         let half = self.0.len() / 2;
         if self.0.len() % 2 == 1 { self.0[half] } else { f64::midpoint(self.0[half - 1], self.0[half]) }
     }
 
-    pub(crate) fn min(&self) -> f64 {
+    pub fn min(&self) -> f64 {
         self.0[0]
     }
 
-    pub(crate) fn max(&self) -> f64 {
+    pub fn max(&self) -> f64 {
         self.0[self.0.len() - 1]
     }
 }
