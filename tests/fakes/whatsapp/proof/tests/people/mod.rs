@@ -14,6 +14,8 @@ use whatsapp_rust::transport::TokioWebSocketTransportFactory;
 use whatsapp_rust::wacore::store::InMemoryBackend;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Events that a test has not looked at yet: more than any test here causes.
+const EVENTS: usize = 1024;
 
 /// The fake, driven as a person would drive it.
 pub struct World {
@@ -82,12 +84,12 @@ impl HttpClient for Media {
 /// A real client that has not been linked yet.
 pub struct Device {
     handle: BotHandle,
-    events: mpsc::UnboundedReceiver<Arc<Event>>,
+    events: mpsc::Receiver<Arc<Event>>,
 }
 
 impl Device {
     pub async fn start(world: &World) -> Result<Self> {
-        let (out, events) = mpsc::unbounded_channel();
+        let (out, events) = mpsc::channel(EVENTS);
         let bot = Bot::builder()
             .with_backend(InMemoryBackend::new())
             .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(world.url.clone()))
@@ -99,7 +101,7 @@ impl Device {
             .on_event(move |event, _| {
                 let out = out.clone();
                 async move {
-                    let _ = out.send(event);
+                    let _ = out.send(event).await;
                 }
             })
             .build()
