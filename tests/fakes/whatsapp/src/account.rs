@@ -27,6 +27,8 @@ pub(crate) struct Account {
     pub(crate) faults: Faults,
     /// Whether the phone gave the device its keys for the app state.
     pub(crate) keys_shared: bool,
+    /// Whether the device has been linked just now, and its phone has yet to tell it what there was before.
+    pub(crate) history_due: bool,
     /// Ids the device has sent, with their chats: what comes again is told apart.
     pub(crate) seen: HashSet<(String, String)>,
     /// The groups whose sender keys the device has, by group and member.
@@ -58,6 +60,7 @@ impl Account {
             code: None,
             faults: Faults::default(),
             keys_shared: false,
+            history_due: false,
             seen: HashSet::new(),
             sender_keys: HashSet::new(),
         }
@@ -67,6 +70,7 @@ impl Account {
     pub(crate) fn link(&mut self, id: u16, noise: Option<[u8; 32]>) {
         self.unlink();
         self.devices_so_far = self.devices_so_far.max(id);
+        self.history_due = noise.is_some();
         self.device = Some(Device::new(&self.phone.number, id, noise));
     }
 
@@ -76,6 +80,7 @@ impl Account {
         self.socket = None;
         self.resumed = false;
         self.keys_shared = false;
+        self.history_due = false;
         self.queue.clear();
         self.delivered.clear();
         self.sender_keys.clear();

@@ -15,8 +15,8 @@ use whatsapp_rust::waproto::whatsapp as wa;
 
 use crate::certificate::now;
 use crate::fault::Refusal;
-use crate::node::{attr, child_bytes};
-use crate::noise::{Hello, Reader, Writer, shake};
+use crate::node::{attr, child_bytes, leaf};
+use crate::noise::{self, Hello, Reader, Writer, shake};
 use crate::world::{Out, Shared, Socket, World};
 use crate::{iq, message, node, pairing, receipt};
 
@@ -121,7 +121,7 @@ fn greet(
         cut,
         account: None,
         noise: hello.noise,
-        identity: pairing.and_then(|data| data.e_ident.clone()).unwrap_or_default(),
+        identity: Vec::new(),
         name: props.os.unwrap_or_default(),
         refs: None,
         pairing: None,
@@ -138,7 +138,10 @@ fn greet(
     }
     match payload.username {
         Some(number) => login(&mut world, id, &number.to_string(), payload.device.unwrap_or_default(), hello.noise),
-        None => pairing::offer(&mut world, id),
+        None => {
+            let identity = pairing::registration(pairing.context("neither a login nor a registration")?)?;
+            pairing::offer(&mut world, id, identity)
+        }
     }
 }
 
@@ -183,6 +186,8 @@ fn login(world: &mut World, id: u64, number: &str, device: u32, noise: [u8; 32])
     let success = success.attr("companion_enc_static", "").attr("abprops", "0").attr("group_abprops", "0");
     let success = success.attr("location", "fake").attr("lid", lid).attr("creation", now().to_string());
     world.say(id, success.build());
+    let routing = leaf("routing_info", noise::ROUTING);
+    world.say(id, node::info(NodeBuilder::new("edge_routing").children([routing]).build()));
     world.ledger.add("login", json!({ "account": number, "device": device, "connection": id }));
     Ok(())
 }

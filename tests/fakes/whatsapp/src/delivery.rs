@@ -1,7 +1,6 @@
 //! From people to the device: encrypted, queued until it is acknowledged, and sent again after a reconnect.
 
 use anyhow::Context;
-use rand::RngExt;
 use serde_json::json;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 use whatsapp_rust::wacore_binary::{Jid, Node};
@@ -10,10 +9,10 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message as part;
 
 use crate::account::Pending;
-use crate::certificate::{now, rng};
 use crate::content;
 use crate::group::Addressing;
-use crate::node::{self, attr, info};
+use crate::node::{attr, info};
+use crate::phone;
 use crate::world::World;
 
 /// So many come before the device asks for the rest.
@@ -147,7 +146,7 @@ fn send(world: &mut World, account: &str, socket: Option<u64>, most: usize) {
 
 /// The device is logged in and wants what waited for it: first how much that is, then the first of it.
 pub(crate) fn resume(world: &mut World, socket: u64, account: &str) -> anyhow::Result<()> {
-    share_keys(world, account)?;
+    phone::tell(world, account)?;
     let owner = world.account(account)?;
     let waiting = if owner.faults.held { 0 } else { owner.queue.len() };
     if waiting > 0 {
@@ -178,43 +177,6 @@ fn end(world: &mut World, socket: u64, account: &str, count: usize) -> anyhow::R
         world.ledger.add("resumed", json!({ "account": account, "offline": count }));
     }
     Ok(())
-}
-
-/// The phone gives the device its keys for the app state, for which a new device waits.
-pub(crate) fn share_keys(world: &mut World, account: &str) -> anyhow::Result<()> {
-    let owner = world.account(account)?;
-    let ready = owner.device.as_ref().is_some_and(|device| device.left() > 0);
-    let (Some(socket), true, false) = (owner.socket, ready, owner.keys_shared) else { return Ok(()) };
-    owner.keys_shared = true;
-    let from = owner.phone.pn_jid();
-    let device = owner.device.as_mut().context("no device is linked")?;
-    let enc = owner.phone.encrypt(device, &app_state_keys())?;
-    let message = NodeBuilder::new("message").attr("from", from).attr("type", "text").attr("category", "peer");
-    let message = message.attr("id", node::id("3EB0")).attr("t", now().to_string()).children([enc]).build();
-    world.say(socket, message);
-    Ok(())
-}
-
-fn app_state_keys() -> wa::Message {
-    let key = part::AppStateSyncKey {
-        key_id: MessageField::some(part::AppStateSyncKeyId { key_id: Some(vec![0, 0, 0, 0, 0, 1]) }),
-        key_data: MessageField::some(part::AppStateSyncKeyData {
-            key_data: Some(rng().random::<[u8; 32]>().to_vec()),
-            timestamp: i64::try_from(now()).ok(),
-            // A key without a fingerprint is ignored.
-            fingerprint: MessageField::some(part::AppStateSyncKeyFingerprint {
-                raw_id: Some(1),
-                current_index: Some(0),
-                device_indexes: vec![0, 1],
-            }),
-        }),
-    };
-    let share = part::ProtocolMessage {
-        r#type: Some(part::protocol_message::Type::APP_STATE_SYNC_KEY_SHARE),
-        app_state_sync_key_share: MessageField::some(part::AppStateSyncKeyShare { keys: vec![key] }),
-        ..Default::default()
-    };
-    wa::Message { protocol_message: MessageField::some(share), ..Default::default() }
 }
 
 /// The device could not read a message: it is encrypted anew, for a new session.

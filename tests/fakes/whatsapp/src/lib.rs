@@ -19,6 +19,7 @@ mod node;
 mod noise;
 mod pairing;
 mod person;
+mod phone;
 mod receipt;
 mod signal;
 mod world;

@@ -23,6 +23,9 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use crate::certificate::{Identity, public, rng};
 use crate::node;
 
+/// What a device that logs in is told to put before its next handshake, by which the real server finds the nearest edge.
+pub(crate) const ROUTING: [u8; 8] = *b"\x08\x0dfake\x00\x05";
+
 /// As patient as the real server.
 const HANDSHAKE: Duration = Duration::from_secs(20);
 
@@ -158,8 +161,10 @@ impl Reader {
         if !self.begun {
             self.begun = true;
             if bytes.starts_with(b"ED\x00\x01") {
-                ensure!(bytes.len() >= 7, "half an edge hint");
-                bytes = bytes.get(7 + node::number(&bytes[4..7]) as usize..).context("half an edge hint")?;
+                let length = node::number(bytes.get(4..7).context("half an edge hint")?) as usize;
+                let hint = bytes.get(7..7 + length).context("half an edge hint")?;
+                ensure!(hint == ROUTING, "an edge hint that nobody gave");
+                bytes = &bytes[7 + length..];
             }
             bytes = bytes.strip_prefix(&WA_CONN_HEADER[..]).context("not a WhatsApp header of this version")?;
         }

@@ -18,6 +18,7 @@ use whatsapp_rust::waproto::buffa::Message as _;
 use whatsapp_rust::waproto::whatsapp as wa;
 
 use crate::certificate::{now, public, rng};
+use crate::device;
 use crate::node::{self, attr, child, child_bytes, leaf};
 use crate::person::Person;
 use crate::world::World;
@@ -62,12 +63,27 @@ impl Refs {
     }
 }
 
-pub(crate) fn offer(world: &mut World, socket: u64) -> anyhow::Result<()> {
+/// What a device registers with, which has to fit together; gives its identity key.
+pub(crate) fn registration(data: &wa::client_payload::DevicePairingRegistrationData) -> anyhow::Result<Vec<u8>> {
+    let part = |part: &Option<Vec<u8>>, length: usize, name: &str| {
+        let part = part.clone().unwrap_or_default();
+        ensure!(part.len() == length, "a registration with {} bytes of {name}", part.len());
+        Ok(part)
+    };
+    part(&data.e_regid, 4, "registration id")?;
+    ensure!(part(&data.e_keytype, 1, "key type")? == [5], "a registration with another type of keys");
+    part(&data.e_skey_id, 3, "signed prekey's id")?;
+    let identity = part(&data.e_ident, 32, "identity")?;
+    let (value, signature) = (part(&data.e_skey_val, 32, "signed prekey")?, part(&data.e_skey_sig, 64, "signature")?);
+    device::verify(&identity, &value, &signature)?;
+    Ok(identity)
+}
+
+pub(crate) fn offer(world: &mut World, socket: u64, identity: Vec<u8>) -> anyhow::Result<()> {
     let at = world.sockets.get_mut(&socket).context("closed")?;
-    ensure!(at.identity.len() == 32, "a registration without an identity key");
     let refs: Vec<String> = (0..REFS).map(|_| node::id("2@fake")).collect();
     let nodes: Vec<Node> = refs.iter().map(|one| leaf("ref", one.as_bytes())).collect();
-    at.refs = Some(Refs { refs, since: Instant::now() });
+    (at.identity, at.refs) = (identity, Some(Refs { refs, since: Instant::now() }));
     world.say(socket, node::request("md", NodeBuilder::new("pair-device").children(nodes).build()));
     Ok(())
 }

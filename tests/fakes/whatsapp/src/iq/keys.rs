@@ -1,12 +1,13 @@
 //! The key server: what devices upload, and what they fetch of others.
 
+use anyhow::Context;
 use serde_json::json;
 use whatsapp_rust::wacore_binary::Node;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 
-use crate::delivery;
 use crate::node::{attr, child, jid, refusal, result};
 use crate::world::World;
+use crate::{delivery, phone};
 
 pub(super) fn answer(world: &mut World, account: &str, first: &str, iq: &Node) -> anyhow::Result<Node> {
     let id = attr(iq, "id");
@@ -16,16 +17,21 @@ pub(super) fn answer(world: &mut World, account: &str, first: &str, iq: &Node) -
             let left = owner.device.as_ref().map_or(0, |device| device.left());
             Ok(result(&id, [NodeBuilder::new("count").attr("value", left.to_string()).build()]))
         }
-        // The real server compares digests; a device takes this answer for "not now".
-        "digest" => Ok(refusal(&id, 503, "service-unavailable")),
+        "digest" => Ok(match owner.device.as_ref().and_then(|device| device.digest()) {
+            Some(digest) => result(&id, [digest]),
+            None => refusal(&id, 404, "item-not-found"),
+        }),
+        "rotate" => {
+            owner.device.as_mut().context("no device is linked")?.rotate(child(iq, "rotate")?)?;
+            Ok(result(&id, []))
+        }
         "key" | "registration" | "identity" | "type" | "list" | "skey" => {
             if let Some(error) = owner.faults.keys_error() {
                 return Ok(refusal(&id, error.code, error.text.as_deref().unwrap_or("refused")));
             }
             if first == "key" { fetch(world, iq) } else { upload(world, account, iq) }
         }
-        // A rotated signed prekey, and the like.
-        _ => Ok(result(&id, [])),
+        other => anyhow::bail!("a request {other:?} to the key server"),
     }
 }
 
@@ -35,7 +41,7 @@ fn upload(world: &mut World, account: &str, iq: &Node) -> anyhow::Result<Node> {
     let count = device.upload(iq)?;
     let left = device.left();
     world.ledger.add("prekeys", json!({ "account": account, "count": count, "left": left }));
-    delivery::share_keys(world, account)?;
+    phone::tell(world, account)?;
     delivery::flush(world, account);
     Ok(result(&attr(iq, "id"), []))
 }

@@ -40,7 +40,9 @@ pub(crate) fn answer(world: &mut World, socket: u64, account: Option<&str>, iq: 
 fn stub(xmlns: &str, iq: &Node) -> anyhow::Result<Option<Node>> {
     Ok(match xmlns {
         "w:sync:app:state" => Some(app_state(iq)?),
-        "privacy" => Some(NodeBuilder::new("privacy").build()),
+        "privacy" if attr(iq, "type") == "get" => Some(privacy()),
+        // Tokens for people that are trusted, or a change.
+        "privacy" => None,
         "blocklist" => Some(NodeBuilder::new("list").build()),
         "abt" => {
             let props = NodeBuilder::new("props").attr("protocol", "1").attr("hash", "fake");
@@ -67,6 +69,16 @@ fn stub(xmlns: &str, iq: &Node) -> anyhow::Result<Option<Node>> {
         | "optoutlist" => None,
         other => bail!("a request {other:?} that nobody knows"),
     })
+}
+
+/// Who is shown what, as it is on a phone whose owner never changed it.
+fn privacy() -> Node {
+    let shown = |(name, value): (&'static str, &'static str)| {
+        NodeBuilder::new("category").attr("name", name).attr("value", value).build()
+    };
+    let open = ["last", "online", "profile", "status", "readreceipts", "groupadd", "calladd", "messages"];
+    let all = open.map(|name| (name, "all")).into_iter().chain([("defense", "off")]);
+    NodeBuilder::new("privacy").children(all.map(shown)).build()
 }
 
 /// Empty collections: without an answer a device waits for three minutes.

@@ -27,8 +27,12 @@ pub(super) fn answer(world: &mut World, account: &str, iq: &Node) -> anyhow::Res
         users.push(describe(world, account, &who, jid, &asked)?);
     }
     let list = NodeBuilder::new("list").children(users).build();
-    let results = [NodeBuilder::new("result").build(), list];
-    Ok(NodeBuilder::new("usync").attr("mode", "query").children(results).build())
+    // What was asked and in which session is said back.
+    let asked = asked.into_iter().map(|what| NodeBuilder::new_dynamic(what).build());
+    let results = [NodeBuilder::new("result").children(asked).build(), list];
+    let mut answer = NodeBuilder::new("usync").children(results).build();
+    answer.attrs = request.attrs.clone();
+    Ok(answer)
 }
 
 fn describe(world: &mut World, account: &str, who: &str, jid: Option<Jid>, asked: &[String]) -> anyhow::Result<Node> {
@@ -45,7 +49,8 @@ fn describe(world: &mut World, account: &str, who: &str, jid: Option<Jid>, asked
     if wants("contact") {
         children.push(NodeBuilder::new("contact").attr("type", "in").build());
     }
-    if wants("lid") {
+    // Who is asked for by the LID is not told it again.
+    if wants("lid") && jid.as_ref().is_none_or(|jid| jid.user == pn.user) {
         children.push(NodeBuilder::new("lid").attr("val", lid).build());
     }
     if wants("devices") {
@@ -67,7 +72,7 @@ fn devices(own: Option<&mut Account>) -> anyhow::Result<Node> {
         signed = Some(key_indexes(account)?);
     }
     let list = NodeBuilder::new("device-list").attr("hash", "2:fake").children(list).build();
-    Ok(NodeBuilder::new("devices").children(signed.into_iter().chain([list])).build())
+    Ok(NodeBuilder::new("devices").children([list].into_iter().chain(signed)).build())
 }
 
 fn key_indexes(account: &Account) -> anyhow::Result<Node> {
