@@ -21,6 +21,8 @@ pub(crate) struct Device {
     pub(crate) id: u16,
     /// The Noise key it paired with; none until a device that was seeded shows its own.
     pub(crate) noise: Option<[u8; 32]>,
+    /// What it calls itself; empty for one that was seeded.
+    pub(crate) name: String,
     registration: u32,
     pub(crate) identity: Vec<u8>,
     signed: Signed,

@@ -15,7 +15,7 @@ pub(crate) struct Ledger {
 
 /// Which entries are meant: every field that is given has to be so.
 #[derive(Debug, Default, Clone, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Filter {
     pub(crate) event: Option<String>,
     pub(crate) account: Option<String>,

@@ -269,7 +269,7 @@ pub(crate) fn signed(world: &mut World, socket: u64, identity: &[u8]) -> anyhow:
     ensure!(good, "the device's signature is wrong");
     account.link(pairing.device, Some(noise));
     if let Some(device) = &mut account.device {
-        device.identity = key;
+        (device.identity, device.name) = (key, name.clone());
     }
     world.ledger.add("paired", json!({ "account": pairing.account, "device": pairing.device, "name": name }));
     world.say(socket, node::stream_error("515", None));

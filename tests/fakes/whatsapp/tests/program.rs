@@ -56,6 +56,10 @@ async fn refuses_what_can_not_be() {
     let refused = [
         ("accounts", json!({ "number": "15550001111" }), "already"),
         ("accounts", json!({ "number": "+1 555" }), "digits only"),
+        ("accounts", json!({ "nummer": "1555" }), "unknown field `nummer`"),
+        ("faults", json!({ "account": "15550001111", "sielnt": true }), "unknown field `sielnt`"),
+        ("no-such-command", json!({}), "there is no POST /_control/no-such-command"),
+        ("ledger", json!({}), "there is no POST /_control/ledger"),
         ("scan", json!({ "account": "15550001111", "qr": "https://example.com" }), "no WhatsApp QR code"),
         ("scan", json!({ "account": "15550001111", "qr": "2@x,AAAA,AAAA,AAAA,1" }), "expired"),
         ("enter-code", json!({ "account": "15550001111", "code": "ABCDEFGH" }), "no device shows a code"),
@@ -68,6 +72,8 @@ async fn refuses_what_can_not_be() {
         assert_eq!(status, 400, "{command}");
         assert!(told["error"].as_str().is_some_and(|error| error.contains(why)), "{command}: {told}");
     }
+    let told = program.get("wait?evnet=login").await;
+    assert!(told["error"].as_str().is_some_and(|error| error.contains("unknown field `evnet`")), "{told}");
 }
 
 /// What is in memory is in the file, a line each, and a wait that is in vain says so.
@@ -88,4 +94,14 @@ async fn keeps_a_ledger_and_waits() {
     assert_eq!((&told["reached"], &told["entries"][0]["account"]), (&json!(true), &json!("15550001111")));
     let line: Value = serde_json::from_str(&std::fs::read_to_string(file).expect("a ledger")).expect("a line of JSON");
     assert_eq!(line["event"], "unlinked");
+}
+
+/// Whoever asks for help is shown how to drive it by hand.
+#[test]
+fn help_says_how_to_drive_it() {
+    let help = Command::new(env!("CARGO_BIN_EXE_fake-whatsapp")).arg("--help").output().expect("the fake starts");
+    let help = String::from_utf8(help.stdout).expect("text");
+    for command in ["server", "accounts", "contacts", "scan", "enter-code", "write", "'wait?", "drop", "unlink"] {
+        assert!(help.contains(&format!("C {command}")), "{command} is missing from:\n{help}");
+    }
 }

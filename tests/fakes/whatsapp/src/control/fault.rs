@@ -1,29 +1,24 @@
 //! What goes wrong on request.
 
 use anyhow::Context;
-use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 
-use super::{Fake, Told, act};
+use super::{Fake, Order, Told, act};
 use crate::delivery;
 use crate::fault::{Change, Faults};
 use crate::node;
 
-#[derive(Deserialize)]
-pub(super) struct For {
-    account: String,
-    #[serde(flatten)]
-    change: Change,
-}
-
-/// Released, what was held is delivered.
-pub(super) async fn change(State(fake): Fake, Json(asked): Json<For>) -> Told {
+/// Released, what was held is delivered. The account is taken out first: flattened into one type with the faults it would
+/// let misspelt ones pass.
+pub(super) async fn change(State(fake): Fake, Order(mut asked): Order<Map<String, Value>>) -> Told {
+    let account: String = serde_json::from_value(asked.remove("account").unwrap_or_default())?;
+    let change: Change = serde_json::from_value(Value::Object(asked))?;
     act(&fake, |world| {
-        let account = world.account(&asked.account)?;
-        account.faults.change(asked.change);
+        let account = world.account(&account)?;
+        account.faults.change(change);
         let (told, number) = (json!(account.faults), account.phone.number.clone());
         delivery::flush(world, &number);
         Ok(told)
@@ -36,7 +31,7 @@ pub(super) struct Named {
     account: String,
 }
 
-pub(super) async fn clear(State(fake): Fake, Json(named): Json<Named>) -> Told {
+pub(super) async fn clear(State(fake): Fake, Order(named): Order<Named>) -> Told {
     act(&fake, |world| {
         let account = world.account(&named.account)?;
         account.faults = Faults::default();
@@ -55,7 +50,7 @@ pub(super) struct StreamError {
 }
 
 /// Ends the device's connection with a reason.
-pub(super) async fn stream_error(State(fake): Fake, Json(error): Json<StreamError>) -> Told {
+pub(super) async fn stream_error(State(fake): Fake, Order(error): Order<StreamError>) -> Told {
     act(&fake, |world| {
         let socket = world.account(&error.account)?.socket.context("the device is not connected")?;
         world.say(socket, node::stream_error(&error.code.to_string(), error.conflict.as_deref()));
@@ -65,7 +60,7 @@ pub(super) async fn stream_error(State(fake): Fake, Json(error): Json<StreamErro
 }
 
 /// Cuts the device's connection without a word.
-pub(super) async fn cut(State(fake): Fake, Json(named): Json<Named>) -> Told {
+pub(super) async fn cut(State(fake): Fake, Order(named): Order<Named>) -> Told {
     act(&fake, |world| {
         let socket = world.account(&named.account)?.socket.context("the device is not connected")?;
         world.cut(socket);
@@ -80,7 +75,7 @@ pub(super) struct Switch {
 }
 
 /// Cuts everybody off, and whoever comes until it is over.
-pub(super) async fn outage(State(fake): Fake, Json(switch): Json<Switch>) -> Told {
+pub(super) async fn outage(State(fake): Fake, Order(switch): Order<Switch>) -> Told {
     act(&fake, |world| {
         world.outage = switch.on;
         let all: Vec<u64> = world.sockets.keys().copied().filter(|_| switch.on).collect();
@@ -96,7 +91,7 @@ pub(super) struct Oldest {
 }
 
 /// Clients older than this are turned away with 405.
-pub(super) async fn oldest(State(fake): Fake, Json(oldest): Json<Oldest>) -> Told {
+pub(super) async fn oldest(State(fake): Fake, Order(oldest): Order<Oldest>) -> Told {
     act(&fake, |world| {
         world.oldest = oldest.version;
         Ok(json!({}))

@@ -7,11 +7,13 @@ mod write;
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::world::{Shared, World};
@@ -31,6 +33,30 @@ impl<E: Into<anyhow::Error>> From<E> for Wrong {
 impl IntoResponse for Wrong {
     fn into_response(self) -> Response {
         (StatusCode::BAD_REQUEST, Json(json!({ "error": format!("{:#}", self.0) }))).into_response()
+    }
+}
+
+/// What a command is told, as JSON; whoever sends something else is told what is wrong with it.
+pub(crate) struct Order<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Order<T> {
+    type Rejection = Wrong;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Wrong> {
+        let order = Json::from_request(request, state).await;
+        order.map(|Json(order)| Self(order)).map_err(|wrong| Wrong(anyhow::anyhow!(wrong.body_text())))
+    }
+}
+
+/// What is asked for in an address.
+pub(crate) struct Asked<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Wrong;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Wrong> {
+        let asked = Query::from_request_parts(parts, state).await;
+        asked.map(|Query(asked)| Self(asked)).map_err(|wrong| Wrong(anyhow::anyhow!(wrong.body_text())))
     }
 }
 
@@ -62,4 +88,11 @@ pub(crate) fn router(url: String) -> Router<Arc<Shared>> {
         .route("/_control/rotate", post(fault::rotate))
         .route("/_control/ledger", get(show::ledger).delete(show::forget))
         .route("/_control/wait", get(show::wait))
+        .route("/_control/{command}", any(unknown))
+        .method_not_allowed_fallback(unknown)
+}
+
+/// A command that there is not, or that is asked for where it is to be told, or the other way round.
+async fn unknown(method: Method, at: Uri) -> Wrong {
+    Wrong(anyhow::anyhow!("there is no {method} {}", at.path()))
 }

@@ -1,12 +1,11 @@
 //! Accounts, contacts and groups, and what the owner of an account does with the phone.
 
-use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use whatsapp_rust::waproto::buffa::Message as _;
 
-use super::{Fake, Told, act};
+use super::{Fake, Order, Told, act};
 use crate::account::Account;
 use crate::group::{Addressing, Group};
 use crate::node;
@@ -33,7 +32,7 @@ fn person(world: &mut World, new: &New) -> anyhow::Result<Person> {
     Person::new(&new.number, &lid, new.name.as_deref().unwrap_or(&new.number))
 }
 
-pub(super) async fn account(State(fake): Fake, Json(new): Json<New>) -> Told {
+pub(super) async fn account(State(fake): Fake, Order(new): Order<New>) -> Told {
     act(&fake, |world| {
         let phone = person(world, &new)?;
         let told = json!({ "number": phone.number, "lid": phone.lid });
@@ -42,7 +41,7 @@ pub(super) async fn account(State(fake): Fake, Json(new): Json<New>) -> Told {
     })
 }
 
-pub(super) async fn contact(State(fake): Fake, Json(new): Json<New>) -> Told {
+pub(super) async fn contact(State(fake): Fake, Order(new): Order<New>) -> Told {
     act(&fake, |world| {
         let person = person(world, &new)?;
         let told = json!({ "number": person.number, "lid": person.lid });
@@ -60,7 +59,7 @@ pub(super) struct NewGroup {
     addressing: Option<Addressing>,
 }
 
-pub(super) async fn group(State(fake): Fake, Json(new): Json<NewGroup>) -> Told {
+pub(super) async fn group(State(fake): Fake, Order(new): Order<NewGroup>) -> Told {
     act(&fake, |world| {
         for member in &new.members {
             anyhow::ensure!(world.person(member).is_some(), "there is nobody {member}");
@@ -82,7 +81,7 @@ pub(super) struct Scan {
     qr: String,
 }
 
-pub(super) async fn scan(State(fake): Fake, Json(scan): Json<Scan>) -> Told {
+pub(super) async fn scan(State(fake): Fake, Order(scan): Order<Scan>) -> Told {
     act(&fake, |world| pairing::scan(world, &scan.account, &scan.qr).map(|()| json!({})))
 }
 
@@ -93,7 +92,7 @@ pub(super) struct Typed {
     code: String,
 }
 
-pub(super) async fn enter_code(State(fake): Fake, Json(typed): Json<Typed>) -> Told {
+pub(super) async fn enter_code(State(fake): Fake, Order(typed): Order<Typed>) -> Told {
     act(&fake, |world| pairing::enter(world, &typed.account, &typed.code).map(|()| json!({})))
 }
 
@@ -107,7 +106,7 @@ pub(super) struct Seed {
 }
 
 /// Takes a device for linked that never paired; its Noise key is the one of its first login.
-pub(super) async fn seed(State(fake): Fake, Json(seed): Json<Seed>) -> Told {
+pub(super) async fn seed(State(fake): Fake, Order(seed): Order<Seed>) -> Told {
     let server = hex::encode(crate::certificate::public(&fake.identity.key));
     act(&fake, |world| {
         let identity = hex::decode(&seed.identity)?;
@@ -133,7 +132,7 @@ pub(super) struct Named {
 }
 
 /// The owner removes the device in the phone's settings.
-pub(super) async fn unlink(State(fake): Fake, Json(named): Json<Named>) -> Told {
+pub(super) async fn unlink(State(fake): Fake, Order(named): Order<Named>) -> Told {
     act(&fake, |world| {
         let account = world.account(&named.account)?;
         anyhow::ensure!(account.device.is_some(), "no device is linked");

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Fake, Told};
+use super::{Asked, Fake, Told};
 use crate::account::Account;
 use crate::certificate::public;
 use crate::ledger::Filter;
@@ -21,20 +21,19 @@ pub(super) async fn server(State(fake): Fake, url: String) -> Json<Value> {
 
 pub(super) async fn accounts(State(fake): Fake) -> Json<Value> {
     let world = fake.world();
-    Json(world.accounts.values().map(|account| show(&world, account)).collect())
+    Json(world.accounts.values().map(show).collect())
 }
 
-fn show(world: &World, account: &Account) -> Value {
-    let name = account.socket.and_then(|socket| world.sockets.get(&socket)).map(|socket| socket.name.clone());
+fn show(account: &Account) -> Value {
     json!({
         "number": account.phone.number, "lid": account.phone.lid, "linked": account.device.as_ref().map(|d| d.id),
         "connected": account.socket.is_some(), "ready": account.resumed, "waiting": account.queue.len(),
         "prekeys": account.device.as_ref().map(|device| device.left()), "code": account.code.is_some(),
-        "device_name": name, "faults": account.faults,
+        "device_name": account.device.as_ref().map(|device| &device.name), "faults": account.faults,
     })
 }
 
-pub(super) async fn ledger(State(fake): Fake, Query(filter): Query<Filter>) -> Json<Value> {
+pub(super) async fn ledger(State(fake): Fake, Asked(filter): Asked<Filter>) -> Json<Value> {
     let world = fake.world();
     Json(json!({ "entries": world.ledger.find(&filter), "count": world.ledger.count() }))
 }
@@ -45,6 +44,7 @@ pub(super) async fn forget(State(fake): Fake) -> Json<Value> {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Wait {
     account: Option<String>,
     /// So many entries that fit the rest of the query; 1, if an event is named.
@@ -64,7 +64,7 @@ pub(super) struct Wait {
 }
 
 /// Returns when all that is asked for is so, or when the time is over.
-pub(super) async fn wait(State(fake): Fake, Query(wait): Query<Wait>) -> Told {
+pub(super) async fn wait(State(fake): Fake, Asked(wait): Asked<Wait>) -> Told {
     let mut bell = fake.bell();
     let limit = Duration::from_millis(wait.timeout_ms.unwrap_or(30_000));
     let reached = tokio::time::timeout(limit, async {

@@ -1,7 +1,6 @@
 //! What people write, and what they tell of having read.
 
 use anyhow::Context;
-use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,7 +12,7 @@ use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message as part;
 
-use super::{Fake, Told, act};
+use super::{Fake, Order, Told, act};
 use crate::certificate::now;
 use crate::delivery::{self, Alias, Manner};
 use crate::group::Addressing;
@@ -74,7 +73,7 @@ struct Reaction {
     from_me: bool,
 }
 
-pub(super) async fn write(State(fake): Fake, Json(writing): Json<Writing>) -> Told {
+pub(super) async fn write(State(fake): Fake, Order(writing): Order<Writing>) -> Told {
     act(&fake, |world| {
         let id = writing.id.clone().unwrap_or_else(|| node::id("3A"));
         let plain = compose(world, &writing)?;
@@ -194,7 +193,7 @@ pub(super) struct Read {
     kind: Kind,
 }
 
-pub(super) async fn receipt(State(fake): Fake, Json(read): Json<Read>) -> Told {
+pub(super) async fn receipt(State(fake): Fake, Order(read): Order<Read>) -> Told {
     act(&fake, |world| {
         receipt::by_person(world, &read.account, &read.from, read.group.as_deref(), &read.ids, read.kind)?;
         Ok(json!({}))
@@ -210,7 +209,7 @@ pub(super) struct Typing {
 }
 
 /// Somebody types, or has stopped to.
-pub(super) async fn typing(State(fake): Fake, Json(typing): Json<Typing>) -> Told {
+pub(super) async fn typing(State(fake): Fake, Order(typing): Order<Typing>) -> Told {
     act(&fake, |world| {
         let from = world.person(&typing.from).context("there is nobody of that number")?.lid_jid();
         let state = NodeBuilder::new(if typing.on { "composing" } else { "paused" }).build();
