@@ -44,3 +44,9 @@ torture *arguments:
 # Fuzz what comes from outside: one target or all, so many seconds each (needs the nightly toolchain)
 fuzz target="all" seconds="60":
     tests/fuzz/run {{ target }} {{ seconds }}
+
+# Have an independent client link with the fake WhatsApp and talk (needs node 20 and npm, and fetches the client)
+peer *arguments:
+    cargo build -p switchhook-fake-whatsapp --bin fake-whatsapp
+    npm ci --prefix tests/fakes/whatsapp/peer
+    node tests/fakes/whatsapp/peer/run.mjs {{ arguments }} "$CARGO_TARGET_DIR/debug/fake-whatsapp"
