@@ -19,6 +19,8 @@ pub(crate) fn start(format: LogFormat) {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Pretty => log.with_ansi(colours()).with_target(false).init(),
     }
+    #[cfg(feature = "whatsapp")]
+    switchhook_whatsapp::hear_library();
 }
 
 fn colours() -> bool {

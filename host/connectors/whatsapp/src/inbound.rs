@@ -17,6 +17,7 @@ use crate::identity::Ids;
 use crate::map::Mapper;
 use crate::reason::Ending;
 use crate::record::{Head, Link, Seen};
+use crate::said::Said;
 
 /// Runs under the lock of the sender's session: it may wait for disk, and for nothing else.
 pub(crate) struct Receiver {
@@ -29,7 +30,7 @@ pub(crate) struct Receiver {
     /// Told when a batch was not kept: WhatsApp sends it again on the next connection only.
     pub(crate) trouble: mpsc::Sender<Ending>,
     /// Senders without a number, each said once.
-    pub(crate) said: Mutex<std::collections::HashSet<String>>,
+    pub(crate) said: Mutex<Said>,
 }
 
 #[async_trait]
@@ -105,8 +106,7 @@ impl Receiver {
 
     fn say_unresolved(&self, inbound: &Inbound) {
         let Some(reason) = &inbound.unresolved else { return };
-        let sender = inbound.message.sender.id.as_str().to_owned();
-        if self.said.lock().insert(sender) {
+        if self.said.lock().is_first(inbound.message.sender.id.as_str()) {
             tracing::warn!(channel = %self.channel, "a sender is not let in: {reason}");
         }
     }

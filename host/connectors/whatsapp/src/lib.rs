@@ -12,17 +12,20 @@ mod deliver;
 mod identity;
 mod inbound;
 mod kind;
+mod library_log;
 mod link;
 mod map;
 mod media;
 mod reason;
 mod record;
 mod run;
+mod said;
 mod session;
 #[cfg(test)]
 mod tests;
 mod version;
 
 pub use kind::WhatsAppKind;
+pub use library_log::hear_library;
 /// The library's own HTTP trait, for whoever gives another client than the usual one.
 pub use whatsapp_rust::http::HttpClient;
