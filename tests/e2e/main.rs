@@ -4,6 +4,8 @@
 use ::harness;
 
 mod bad_edits;
+#[cfg(target_os = "linux")]
+mod bad_stores;
 mod crash;
 mod hostile;
 mod invariants;

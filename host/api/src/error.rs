@@ -35,6 +35,8 @@ pub(crate) enum ApiError {
     Device { code: ErrorCode, message: String, retry_after: Option<u32> },
     #[error("{0}")]
     Unavailable(String),
+    #[error("{0}")]
+    DiskFull(String),
     /// The host's own fault. The cause is in the log.
     #[error("the host failed at this; its log says why")]
     Internal,
@@ -51,7 +53,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Device { code, .. } => device_status(*code),
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::DiskFull(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -68,6 +70,7 @@ impl ApiError {
             Self::TooMany { .. } => "too_many",
             Self::Device { code, .. } => code.as_str(),
             Self::Unavailable(_) => "unavailable",
+            Self::DiskFull(_) => "disk_full",
             Self::Internal => "internal",
         }
     }
@@ -153,6 +156,7 @@ impl From<StoreError> for ApiError {
                 Self::Conflict(error.to_string())
             }
             StoreError::Closed => Self::Unavailable(error.to_string()),
+            StoreError::DiskFull => Self::DiskFull(error.to_string()),
             _ => {
                 tracing::error!(%error, "the API could not do what it was asked for");
                 Self::Internal

@@ -40,6 +40,9 @@ pub enum Failure {
     /// In the compiler's own process: its parent reads one plain line.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// The data folder; `code` is that of the store.
+    #[error("the store can't be opened: {what}")]
+    Store { code: &'static str, what: String, help: Option<String> },
     #[error("{what}")]
     Other { what: String, help: Option<String> },
 }
@@ -58,7 +61,7 @@ impl Failure {
     /// See `--help`.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Other { .. } | Self::Plugin(_) | Self::Compile(_) => 1,
+            Self::Other { .. } | Self::Store { .. } | Self::Plugin(_) | Self::Compile(_) => 1,
             Self::Config(_) | Self::ConfigTold { .. } | Self::ConfigRefused { .. } | Self::Locate(_) => 3,
             Self::NoHost { .. } | Self::NoToken { .. } => 4,
             Self::Refused { .. } => 5,
@@ -95,6 +98,13 @@ impl Failure {
 }
 
 impl Diagnostic for Failure {
+    fn code<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
+        match self {
+            Self::Store { code, .. } => Some(Box::new(code)),
+            _ => None,
+        }
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
         Some(match self {
             Self::Locate(_) => Box::new("name one with `--config FILE`, or start in the folder of the clone"),
@@ -104,7 +114,7 @@ impl Diagnostic for Failure {
             Self::NoToken { .. } => {
                 Box::new("use the user and the config the host runs with; it makes the token on its first run")
             }
-            Self::Other { help: Some(help), .. } => Box::new(help),
+            Self::Other { help: Some(help), .. } | Self::Store { help: Some(help), .. } => Box::new(help),
             _ => return None,
         })
     }

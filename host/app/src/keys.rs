@@ -55,7 +55,8 @@ pub(crate) fn in_env(name: &str) -> Result<MasterKey, Failure> {
 
 /// Why the store does not open; where the key is the reason, with the place it is from and what to do.
 pub(crate) fn store_failure(error: StoreError, source: &KeySource) -> Failure {
-    let StoreError::WrongKey { wanted, .. } = &error else { return Failure::other("the store can't be opened", error) };
+    let (code, what) = (error.code(), error.to_string());
+    let StoreError::WrongKey { wanted, .. } = &error else { return Failure::Store { code, what, help: None } };
     let help = match source {
         KeySource::Env(name) => format!("give the environment variable {name} the key {wanted}"),
         KeySource::File(file) => match file.kept(*wanted) {
@@ -65,10 +66,7 @@ pub(crate) fn store_failure(error: StoreError, source: &KeySource) -> Failure {
             None => format!("put the key {wanted} in the place of {}", file.path().display()),
         },
     };
-    Failure::Other {
-        what: format!("the store can't be opened: {error}"),
-        help: Some(format!("{help}, or start with an empty `data_dir`")),
-    }
+    Failure::Store { code, what, help: Some(format!("{help}, or start with an empty `data_dir`")) }
 }
 
 /// The key that signs cookies. The same over restarts, or guests of the web chat would lose their names.

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rusqlite::ErrorCode;
+
 use crate::keys::KeyId;
 
 /// Why the store could not do what it was asked for. Where nothing else is said, nothing was changed.
@@ -27,6 +29,25 @@ pub enum StoreError {
     Unsealable { table: &'static str, row: String, column: &'static str },
     #[error("{table} holds something this version can't read: {reason}")]
     Unreadable { table: &'static str, reason: Arc<serde_json::Error> },
+    #[error(
+        "{} is no journal of Switchhook's but another program's database (nothing was changed): give `data_dir` another \
+         folder",
+        file.display()
+    )]
+    Foreign { file: PathBuf },
+    #[error(
+        "{} was written by a newer Switchhook: it is of version {has}, and this one knows up to {newest} (nothing was \
+         changed): run the newer one, or bring back a copy from before it",
+        file.display()
+    )]
+    Newer { file: PathBuf, has: i64, newest: i64 },
+    #[error(
+        "the journal is damaged: {reason}. Stop the host, keep the whole data folder as it is, and bring back a copy of it \
+         from before"
+    )]
+    Damaged { reason: String },
+    #[error("the disk of the data folder is full: nothing of this was kept, and nothing kept is lost. Make room")]
+    DiskFull,
     #[error("the tables can't be brought up to date: {reason}")]
     Migration { reason: Arc<refinery::Error> },
     #[error("the journal can't be read or written: {reason}")]
@@ -47,8 +68,34 @@ pub enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    /// For scripts; never changes its meaning.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Locked { .. } => "folder-locked",
+            Self::Folder { .. } => "folder",
+            Self::WrongKey { .. } => "wrong-key",
+            Self::HalfRotated { .. } => "half-rotated",
+            Self::Unsealable { .. } | Self::Unreadable { .. } | Self::Damaged { .. } => "damaged",
+            Self::Foreign { .. } => "foreign-database",
+            Self::Newer { .. } => "newer-database",
+            Self::DiskFull => "disk-full",
+            Self::Migration { .. } => "migration",
+            Self::Sql { .. } => "journal",
+            Self::NotPending { .. } | Self::WrongState { .. } | Self::NextNotArmed { .. } => "wrong-state",
+            Self::NotFound { .. } => "not-found",
+            Self::Erased { .. } => "erased",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sql { reason: Arc::new(error) }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { reason: error.to_string() },
+            _ => Self::Sql { reason: Arc::new(error) },
+        }
     }
 }

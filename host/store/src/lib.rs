@@ -16,6 +16,7 @@ pub mod fuzz;
 mod history;
 mod hold;
 mod inbox;
+mod inspect;
 mod journal;
 mod key_file;
 mod keys;

@@ -10,10 +10,20 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 use crate::folder::Folder;
+use crate::inspect::inspect;
 use crate::keys::{KeyId, Keyring};
 use crate::rotation::{self, IndexKey};
 use crate::seal::{Sealer, Table, Vault};
 use crate::store::Durability;
+
+/// What the tables came to be by, in order; numbered from one.
+const MIGRATIONS: [(&str, &str); 5] = [
+    ("V1__first", include_str!("../migrations/V1__first.sql")),
+    ("V2__account_state", include_str!("../migrations/V2__account_state.sql")),
+    ("V3__linking", include_str!("../migrations/V3__linking.sql")),
+    ("V4__traffic", include_str!("../migrations/V4__traffic.sql")),
+    ("V5__rotation", include_str!("../migrations/V5__rotation.sql")),
+];
 
 /// Statements kept prepared on a connection: there are about 60 different ones.
 const STATEMENTS: usize = 96;
@@ -27,6 +37,7 @@ pub(crate) fn writer(path: &Path, durability: Durability, exclusive: bool) -> Re
         // Before anything touches the log, or SQLite would map shared memory for it.
         conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
+    inspect(&conn, path, MIGRATIONS.len() as i64)?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     let synchronous = match durability {
         Durability::Power => "FULL",
@@ -93,14 +104,7 @@ fn index_key(conn: &Connection, folder: &Folder, sealer: &Sealer) -> Result<Opti
 
 fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     let failed = |reason| StoreError::Migration { reason: Arc::new(reason) };
-    let all = [
-        ("V1__first", include_str!("../migrations/V1__first.sql")),
-        ("V2__account_state", include_str!("../migrations/V2__account_state.sql")),
-        ("V3__linking", include_str!("../migrations/V3__linking.sql")),
-        ("V4__traffic", include_str!("../migrations/V4__traffic.sql")),
-        ("V5__rotation", include_str!("../migrations/V5__rotation.sql")),
-    ];
-    let all: Result<Vec<_>, _> = all.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
+    let all: Result<Vec<_>, _> = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
     Runner::new(&all.map_err(failed)?).run(conn).map_err(failed)?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -122,11 +123,13 @@ impl Cell {
 pub(crate) struct Sealer {
     keys: RwLock<Keyring>,
     ciphers: RwLock<HashMap<(KeyId, Table, Tag), Arc<Aes256Gcm>>>,
+    /// How often something did not open.
+    refused: AtomicU64,
 }
 
 impl Sealer {
     pub(crate) fn new(keys: Keyring) -> Self {
-        Self { keys: RwLock::new(keys), ciphers: RwLock::default() }
+        Self { keys: RwLock::new(keys), ciphers: RwLock::default(), refused: AtomicU64::new(0) }
     }
     pub(crate) fn keys(&self) -> Keyring {
         self.keys.read().clone()
@@ -173,15 +176,24 @@ impl Sealer {
         sealed
     }
     pub(crate) fn open(&self, cell: Cell, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let id = Self::key_of(sealed).ok_or_else(|| cell.unsealable())?;
+        let opened = self.try_open(cell, sealed);
+        if opened.is_none() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        opened.ok_or_else(|| cell.unsealable())
+    }
+    fn try_open(&self, cell: Cell, sealed: &[u8]) -> Option<Vec<u8>> {
+        let id = Self::key_of(sealed)?;
         let cipher = {
             let keys = self.keys.read();
-            let key = keys.find(id).ok_or_else(|| cell.unsealable())?;
+            let key = keys.find(id)?;
             self.cipher(key, id, cell)
         };
         let payload = Payload { msg: &sealed[HEADER..], aad: &cell.aad() };
-        let nonce = Nonce::from_slice(&sealed[5..HEADER]);
-        cipher.decrypt(nonce, payload).map_err(|_| cell.unsealable())
+        cipher.decrypt(Nonce::from_slice(&sealed[5..HEADER]), payload).ok()
+    }
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
     fn cipher(&self, key: &MasterKey, id: KeyId, cell: Cell) -> Arc<Aes256Gcm> {
         let name = (id, cell.table, cell.owner);

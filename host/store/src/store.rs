@@ -65,6 +65,8 @@ pub struct Counters {
     pub ops: u64,
     /// The most writes that ever waited at once.
     pub queue_high_water: u64,
+    /// Cells that did not open: altered, or sealed with a key that is gone.
+    pub unsealable: u64,
 }
 
 /// The journal and everything else that must survive. Cheap to clone; the last clone to go flushes and closes.
@@ -132,6 +134,7 @@ impl Store {
             late_syncs: shared.late_syncs.load(Ordering::Relaxed),
             ops: shared.asked.load(Ordering::Relaxed),
             queue_high_water: shared.high_water.load(Ordering::Relaxed),
+            unsealable: self.inner.vault.sealer().refused(),
         }
     }
 
