@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::harness::World;
+pub(crate) use crate::revealed::search;
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -193,7 +194,7 @@ async fn nothing_readable_lies_on_disk() {
     world.telegram.write(4242, 66_554_433, "a stranger's plea").await;
     world.telegram.write(4242, 19_283_746, "/id").await;
     world.telegram.nth_to(19_283_746, 2).await;
-    let secrets = ["cuckoo", "19283746", "66554433", "stranger's plea", "SECRET-one", "You are helpful", "Ann"];
+    let secrets = ["cuckoo", "19283746", "66554433", "stranger's plea", "SECRET-one", "You are helpful", "Annabel"];
     search(&world, &secrets);
     world.host.stop().await;
     search(&world, &secrets);
@@ -201,27 +202,4 @@ async fn nothing_readable_lies_on_disk() {
     for secret in ["cuckoo", "19283746", "66554433", "SECRET-one"] {
         assert!(!log.contains(secret), "the log has {secret:?}:\n{log}");
     }
-}
-
-/// Looks for each of these in every file of the data folder.
-pub(crate) fn search(world: &World, secrets: &[impl AsRef<[u8]>]) {
-    let mut looked_at = 0;
-    let mut open = vec![world.folder().join("data")];
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                open.push(path);
-                continue;
-            }
-            // A file may go between the listing and the reading: SQLite's own.
-            let Ok(bytes) = std::fs::read(&path) else { continue };
-            looked_at += 1;
-            for secret in secrets.iter().map(AsRef::as_ref) {
-                let found = bytes.windows(secret.len()).any(|w| w == secret);
-                assert!(!found, "{} has {:?}", path.display(), String::from_utf8_lossy(secret));
-            }
-        }
-    }
-    assert!(looked_at > 0, "there is something to look at");
 }

@@ -14,6 +14,7 @@ mod linking;
 #[cfg(target_os = "linux")]
 mod machines;
 mod reload;
+mod revealed;
 mod revocation;
 mod rotate;
 mod telegram;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{OWNER, Visitor, WhatsApp, World, eventually, eventually_within, whatsapp_config};
-use crate::invariants::search;
+use crate::revealed::search;
 
 const ALICE: &str = "15550002222";
 const BOB: &str = "15550003333";
@@ -260,11 +260,14 @@ async fn second_host_waits_for_the_folder() {
     world.whatsapp().no_violations().await;
 }
 
-/// B8, F5, A8: after a conversation nothing of it can be read in the data folder or in the log: no text, no number, no LID,
-/// no name, no key of the device's session.
+/// B8, F5, A8: during and after a conversation nothing of it can be read in the data folder, in temporary files or in the
+/// log, in any form that it would be written in: no text, no number, no LID, no name, no private key of the device, and
+/// not the server's.
 #[tokio::test]
 async fn nothing_readable_lies_on_disk() {
-    let mut world = assistant().await;
+    let (mut world, keys) = World::linked_with_keys(&whatsapp_config(&format!("\"+{ALICE}\""))).await;
+    world.whatsapp().contact(ALICE, "Alice Liddell").await;
+    world.whatsapp().contact(BOB, "Bob Stranger").await;
     world.whatsapp().write(ALICE, "the cuckoo sings at midnight").await;
     world.whatsapp().nth_to(ALICE, 1).await;
     world.whatsapp().write(BOB, "a stranger's plea").await;
@@ -274,6 +277,7 @@ async fn nothing_readable_lies_on_disk() {
         ["cuckoo", "a stranger's plea", "at noon", OWNER, ALICE, BOB, "Alice Liddell", "Bob Stranger", "Seeded"];
     let mut secrets: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     secrets.push(world.whatsapp().server_key().await);
+    secrets.extend(keys);
     search(&world, &secrets);
     world.host.stop().await;
     search(&world, &secrets);

@@ -83,7 +83,7 @@ impl Telegram {
 
     /// Somebody writes to a bot in their private chat.
     pub async fn write(&self, bot: i64, from: i64, text: &str) {
-        self.post("write", json!({ "bot": bot, "from": { "id": from, "first_name": "Ann" }, "text": text })).await;
+        self.post("write", json!({ "bot": bot, "from": { "id": from, "first_name": "Annabel" }, "text": text })).await;
     }
 
     pub async fn write_all(&self, writes: Vec<Value>) {

@@ -159,6 +159,11 @@ impl Host {
         ended
     }
 
+    /// The id of its process, while it has one.
+    pub fn running(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// The id of its process.
     pub fn id(&self) -> u32 {
         self.child.as_ref().expect("it is running").id()

@@ -72,6 +72,12 @@ impl WhatsApp {
         self.post("faults", fault).await;
     }
 
+    /// Whatever was to go wrong with the owner's account does so no more.
+    pub async fn clear_faults(&self) {
+        let url = format!("{}/_control/faults", self.control);
+        call(reqwest::Method::DELETE, url, Some(json!({ "account": OWNER }))).await;
+    }
+
     /// All entries of an event, in order.
     pub async fn entries(&self, event: &str) -> Vec<Value> {
         let ledger = self.get(&format!("ledger?event={event}")).await;
@@ -118,9 +124,7 @@ impl WhatsApp {
     /// The public key that a device pins for the server's.
     pub async fn server_key(&self) -> Vec<u8> {
         let server = self.get("server").await;
-        let key = server["key"].as_str().expect("a key");
-        let byte = |at: usize| u8::from_str_radix(&key[at..at + 2], 16).expect("hexadecimal digits");
-        (0..key.len()).step_by(2).map(byte).collect()
+        from_hex(server["key"].as_str().expect("a key"))
     }
 
     /// Nothing was done that the real server, or a real phone, would have refused.
@@ -129,16 +133,25 @@ impl WhatsApp {
     }
 
     /// Links a channel of a host that does not run, as if it had paired: its device pins the fake's key.
-    pub fn seed(&self, folder: &Path, channel: &str, number: &str) {
+    /// Gives the private keys of the device.
+    pub fn seed(&self, folder: &Path, channel: &str, number: &str) -> Vec<Vec<u8>> {
         let path = |name: &str| folder.join(name).into_os_string();
         let seeded = Command::new(program("seed-whatsapp"))
             .arg("--data")
             .arg(path("data"))
             .arg("--keys")
             .arg(path("keys"))
-            .args(["--control", &self.control, &format!("{channel}={number}")])
+            .args(["--show-keys", "--control", &self.control, &format!("{channel}={number}")])
             .output()
             .expect("the program starts");
         assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
+        let keys: Vec<_> = String::from_utf8_lossy(&seeded.stdout).lines().map(from_hex).collect();
+        assert_eq!(keys.len(), 4, "a device has as many");
+        keys
     }
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
+    (0..text.len()).step_by(2).map(byte).collect()
 }

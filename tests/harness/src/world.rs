@@ -34,6 +34,10 @@ impl World {
         std::fs::write(folder.path().join("other.token"), BOTS[1]).expect("a secret file");
         let mut host = Host::new(folder.path().join("switchhook.toml"), free_port());
         host.env("SWITCHHOOK_CACHE_DIR", cache_dir().to_str().expect("a plain path"));
+        // Whatever the host writes beside its data is looked through as well, and goes with the world.
+        let temporary = folder.path().join("tmp");
+        std::fs::create_dir(&temporary).expect("a folder");
+        host.env("TMPDIR", temporary.to_str().expect("a plain path"));
         Self { host, telegram, model, whatsapp: OnceLock::new(), folder }
     }
 
@@ -68,13 +72,18 @@ impl World {
     /// The assistant on a WhatsApp channel `wa` whose device was linked before, and which is connected. Runs the program
     /// that people run: it needs no pairing.
     pub async fn linked(config: &str) -> Self {
+        Self::linked_with_keys(config).await.0
+    }
+
+    /// The same, with the private keys of the device.
+    pub async fn linked_with_keys(config: &str) -> (Self, Vec<Vec<u8>>) {
         let mut world = Self::empty();
         world.whatsapp().account(OWNER).await;
         world.write_config(config);
-        world.whatsapp().seed(world.folder(), "wa", OWNER);
+        let keys = world.whatsapp().seed(world.folder(), "wa", OWNER);
         world.host.start().await;
         world.whatsapp().ready().await;
-        world
+        (world, keys)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

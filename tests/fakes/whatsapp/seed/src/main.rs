@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use switchhook_core::id::AccountId;
 use switchhook_core::time::SystemClock;
 use switchhook_store::{Durability, KeyFile, StateKey, Store, StoreOptions};
+use whatsapp_rust::wacore::libsignal::protocol::KeyPair;
 use whatsapp_rust::wacore::store::{CachedNoiseCert, CachedServerCertChain, Device};
 use whatsapp_rust::waproto::buffa::Message as _;
 use whatsapp_rust::waproto::whatsapp as wa;
@@ -34,6 +35,9 @@ struct Arguments {
     /// Where the fake is driven from
     #[arg(long)]
     control: String,
+    /// Print the private keys of each device in hex, a line each, for whoever looks for them on disk
+    #[arg(long)]
+    show_keys: bool,
     /// The channel, and the number of an account of the fake
     #[arg(value_name = "CHANNEL=NUMBER", required = true, value_parser = pair)]
     links: Vec<(String, String)>,
@@ -59,6 +63,9 @@ async fn main() -> anyhow::Result<()> {
     let http = reqwest::Client::new();
     for (channel, number) in &arguments.links {
         let device = linked(&http, &arguments.control, number).await.with_context(|| format!("linking {channel}"))?;
+        if arguments.show_keys {
+            private(&device).iter().for_each(|key| println!("{}", hex::encode(key)));
+        }
         let states = store.account_state(&AccountId::new("whatsapp", channel));
         let mut batch = states.batch();
         batch.put(DEVICE, &serde_json::to_vec(&device)?);
@@ -66,6 +73,12 @@ async fn main() -> anyhow::Result<()> {
     }
     store.close();
     Ok(())
+}
+
+/// All that whoever has it is the device.
+fn private(device: &Device) -> [Vec<u8>; 4] {
+    let of = |pair: &KeyPair| pair.private_key.serialize().to_vec();
+    [of(&device.noise_key), of(&device.identity_key), of(&device.signed_pre_key), device.adv_secret_key.to_vec()]
 }
 
 /// A device that the fake takes for linked to this account.
