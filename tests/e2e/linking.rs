@@ -11,11 +11,11 @@ const ALICE: &str = "15550002222";
 const OTHER: &str = "15550004444";
 
 /// A host with a WhatsApp channel that nobody has linked, and the phones of two people.
-async fn unlinked() -> World {
+pub(crate) async fn unlinked() -> World {
     with_config(&whatsapp_config(&format!("\"+{ALICE}\""))).await
 }
 
-async fn with_config(config: &str) -> World {
+pub(crate) async fn with_config(config: &str) -> World {
     let mut world = World::empty();
     world.host.instrumented();
     for phone in [OWNER, OTHER] {
@@ -28,7 +28,7 @@ async fn with_config(config: &str) -> World {
 }
 
 /// Links by QR code, and waits until the device is connected.
-async fn link(world: &World) -> Linked {
+pub(crate) async fn link(world: &World) -> Linked {
     let mut linking = world.host.link(&["wa"]);
     let qr = linking.qr().await;
     world.whatsapp().post("scan", json!({ "account": OWNER, "qr": qr })).await;
@@ -42,7 +42,7 @@ async fn state(world: &World) -> Value {
     world.host.channel("wa").await.expect("it is listed")["status"]["state"].clone()
 }
 
-async fn in_state(world: &World, wanted: &str) {
+pub(crate) async fn in_state(world: &World, wanted: &str) {
     eventually(&format!("the channel is {wanted}"), || async { (state(world).await == wanted).then_some(()) }).await;
 }
 
@@ -64,6 +64,11 @@ async fn scanned_phone_is_linked_and_its_people_are_answered() {
     assert!(linked.last["qr"].is_null(), "what was scanned is shown no more: {}", linked.last);
     let device = device(&world);
     assert_eq!((&device["status"], &device["number"]), (&json!("active"), &json!(format!("+{OWNER}"))), "{device}");
+    assert_eq!(
+        (&device["platform"], &device["method"]),
+        (&json!("android"), &json!("qr")),
+        "as the phone said: {device}"
+    );
 
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
     let long_ago = long_ago.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
@@ -146,7 +151,8 @@ async fn another_phone_than_the_configured_one_is_refused_in_words() {
     in_state(&world, "needs-link").await;
 }
 
-/// E1: a code for another number than the one that is linked asks for a word first, and then clears what was there.
+/// E1: a code for another number than the one that is linked asks for a word first, and then clears what was there, and
+/// says so in the log and in the audit.
 #[tokio::test]
 async fn another_number_needs_a_word_and_clears_the_old_one() {
     let world = unlinked().await;
@@ -164,6 +170,10 @@ async fn another_number_needs_a_word_and_clears_the_old_one() {
     let linked = linking.end().await;
     assert_eq!(linked.code, Some(0), "{linked:?}");
     assert_eq!(device(&world)["number"], other.as_str());
+    assert!(world.host.log_text().contains("the link that stands is given up for a new one"));
+    let (_, audit) = world.host.call("GET", "audit?of=people", Value::Null).await;
+    let unlinked = audit.as_array().and_then(|all| all.iter().find(|entry| entry["act"] == "unlink"));
+    assert_eq!(unlinked.map(|entry| &entry["detail"]["why"]), Some(&json!("replaced by a new link")), "{audit}");
 }
 
 /// B5, B11: unlinked from here the phone is told; unlinked on the phone the host says that it needs a link. After either

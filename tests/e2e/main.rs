@@ -4,15 +4,19 @@
 use ::harness;
 
 mod bad_edits;
+mod bad_input;
 #[cfg(target_os = "linux")]
 mod bad_stores;
 mod crash;
+mod expiry;
 mod hostile;
 mod invariants;
 mod limits;
 mod linking;
 #[cfg(target_os = "linux")]
 mod machines;
+mod passkey;
+mod refusals;
 mod reload;
 mod revealed;
 mod revocation;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{OWNER, Visitor, WhatsApp, World, eventually, eventually_within, whatsapp_config};
-use crate::revealed::search;
+use crate::revealed::{looks, search};
 
 const ALICE: &str = "15550002222";
 const BOB: &str = "15550003333";
@@ -284,5 +284,97 @@ async fn nothing_readable_lies_on_disk() {
     let log = world.host.log_text();
     for secret in texts {
         assert!(!log.contains(secret), "the log has {secret:?}:\n{log}");
+    }
+}
+
+/// What is told of a device. Whoever adds something has to say here that it is no secret.
+const TOLD: [&str; 21] = [
+    "account",
+    "active",
+    "battery",
+    "channel",
+    "charging",
+    "connection",
+    "display_name",
+    "ended_at",
+    "error",
+    "expires_at",
+    "id",
+    "kind",
+    "last_connected_at",
+    "last_disconnected_at",
+    "linked_at",
+    "method",
+    "number",
+    "owner",
+    "picture",
+    "platform",
+    "status",
+];
+
+/// B4, B5, C2, C7: a device is told with name, picture, number and times, the same in the list and in the status; connecting
+/// anew and a channel that is off for a while keep the session; and no answer of the API holds a key of it.
+#[tokio::test]
+async fn device_is_told_without_its_keys_and_keeps_its_session() {
+    let (world, keys) = World::linked_with_keys(&whatsapp_config(&format!("\"+{ALICE}\""))).await;
+    world.whatsapp().contact(ALICE, "Alice Liddell").await;
+    let detail = async || world.host.call("GET", "devices/wa", json!(null)).await.1;
+    let device = detail().await;
+    let mut told: Vec<&str> = device.as_object().expect("a device").keys().map(String::as_str).collect();
+    told.sort_unstable();
+    assert_eq!(told, TOLD);
+    assert_eq!(
+        (&device["kind"], &device["status"], &device["active"]),
+        (&json!("desktop"), &json!("active"), &json!(true))
+    );
+    assert_eq!(
+        (&device["number"], &device["display_name"]),
+        (&json!(format!("+{OWNER}")), &json!("Seeded")),
+        "{device}"
+    );
+    let picture = device["picture"].as_str().expect("a picture");
+    assert!(picture.starts_with("https://") && picture.contains(OWNER), "{picture}");
+    for unknown in ["expires_at", "ended_at", "battery", "charging", "last_disconnected_at"] {
+        assert!(device[unknown].is_null(), "{unknown}: {device}");
+    }
+    let (connected, linked) = (device["last_connected_at"].as_u64(), device["linked_at"].as_u64());
+    assert!(connected.is_some() && linked.is_some(), "{device}");
+
+    let (status, again) = world.host.call("POST", "devices/wa/refresh", json!(null)).await;
+    assert_eq!(status, 200, "{again}");
+    let back = eventually("it is connected anew", || async {
+        let device = detail().await;
+        (device["connection"]["state"] == "connected" && device["last_connected_at"].as_u64() > connected)
+            .then_some(device)
+    })
+    .await;
+    assert!(back["last_disconnected_at"].as_u64() >= connected, "{back}");
+    let (_, list) = world.host.call("GET", "devices", json!(null)).await;
+    let status = &world.host.channel("wa").await.expect("it is listed")["status"];
+    for time in ["last_connected", "last_disconnected"] {
+        assert_eq!(
+            (&list[0][format!("{time}_at")], &status[time]),
+            (&back[format!("{time}_at")], &back[format!("{time}_at")])
+        );
+    }
+
+    let attempts = world.host.attempts().await;
+    world.edit("kind = \"whatsapp\"\n", "kind = \"whatsapp\"\nenabled = false\n");
+    world.host.attempted(attempts, "applied").await;
+    world.edit("enabled = false\n", "");
+    world.host.attempted(attempts + 1, "applied").await;
+    world.whatsapp().ready().await;
+    world.whatsapp().write(ALICE, "hello").await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
+    assert!(world.whatsapp().entries("paired").await.is_empty(), "the session was kept");
+
+    let mut said = world.host.metrics().await;
+    for path in ["devices", "devices/wa", "links", "audit", "status", "channels/wa/link", "channels/wa/health", "key"] {
+        said += &world.host.call("GET", path, json!(null)).await.1.to_string();
+    }
+    said += &world.host.call("POST", "devices/wa/reset", json!(null)).await.1.to_string();
+    assert!(said.contains("Seeded"), "what is looked through is there");
+    for (form, bytes) in keys.iter().flat_map(|key| looks(key)) {
+        assert!(!said.as_bytes().windows(bytes.len()).any(|part| part == bytes), "a key is told as {form}");
     }
 }

@@ -32,7 +32,9 @@ impl Client {
         let address = places.api_address();
         let token =
             LocalToken::read(&places.keys_dir).map_err(|error| Failure::NoToken { reason: error.to_string() })?;
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT).timeout(ANSWER).build();
+        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT).timeout(ANSWER);
+        // For the audit (B10).
+        let http = http.user_agent(concat!("switchhook/", env!("CARGO_PKG_VERSION"))).build();
         let http = http.map_err(|error| Failure::other("the HTTP client can't be made", error))?;
         Ok(Self { http, token, address, places })
     }

@@ -90,7 +90,8 @@ pub enum LinkEvent {
     Scanned,
     /// The phone's owner must prove themselves with a passkey. `options` is the request for it, as JSON.
     PasskeyRequired { options: String },
-    /// Compare this with what the phone shows; none where the phone needs no comparing.
+    /// Compare this with what the phone shows, and say so with [`Linkable::confirm_passkey`]; none where there is nothing
+    /// to compare, and nothing to say.
     PasskeyConfirmation { code: Option<String> },
 }
 
@@ -107,6 +108,7 @@ pub struct LinkAttempt {
 pub struct LinkedDevice {
     /// Every id the phone's owner is known by, the phone number first.
     pub owner: Vec<PersonId>,
+    /// What the owner calls themselves.
     pub name: Option<String>,
     /// What the phone says it is, such as `iphone`; none where it does not.
     pub platform: Option<String>,
@@ -169,12 +171,18 @@ pub trait Linkable: Send + Sync + 'static {
     fn expected(&self) -> Option<PersonId> {
         None
     }
-    /// Whose device the account is; none while it is nobody's.
+    /// Whose device the account is, as far as is known by now; none while it is nobody's.
     async fn linked(&self) -> Result<Option<LinkedDevice>, LinkError>;
     /// Tries once to become a device. The future is the attempt: it starts nothing that outlives it.
     async fn link(&self, attempt: LinkAttempt) -> Result<LinkedDevice, LinkError>;
     /// Answers [`LinkEvent::PasskeyRequired`] of the attempt under way with an assertion, as JSON.
     async fn passkey(&self, assertion: String) -> Result<(), LinkError>;
+    /// Says for the attempt under way that the phone shows the code of [`LinkEvent::PasskeyConfirmation`].
+    async fn confirm_passkey(&self) -> Result<(), LinkError>;
+    /// Where the owner's picture can be had, for a while; none where there is none, or no connection to ask on.
+    async fn picture(&self) -> Option<String> {
+        None
+    }
     /// Says to the phone that the device is gone, as far as there is a connection, and forgets everything about it.
     async fn unlink(&self) -> Result<(), LinkError>;
     /// Forgets everything about the device without saying so.

@@ -45,6 +45,13 @@ impl Host {
         self.whole(async move { links.passkey(&channel, &account, &answer.assertion).await }).await
     }
 
+    /// The phone shows the code that was to be compared.
+    pub async fn confirm_passkey(&self, channel: &str) -> Result<Attempt, LinkRefusal> {
+        let (channel, account) = self.account_of(channel)?;
+        let links = self.0.links.clone();
+        self.whole(async move { links.confirm_passkey(&channel, &account).await }).await
+    }
+
     /// All attempts, the newest first.
     pub async fn link_attempts(&self, limit: u32) -> Result<Vec<LinkRecord>, StoreError> {
         self.store().links(limit).await
@@ -66,9 +73,10 @@ impl Host {
         self.0.links.devices(config.channels.iter().map(|(name, channel)| (name, &channel.account)))
     }
 
-    pub fn device(&self, channel: &str) -> Result<Device, LinkRefusal> {
+    /// One of them in detail.
+    pub async fn device(&self, channel: &str) -> Result<Device, LinkRefusal> {
         let (channel, account) = self.account_of(channel)?;
-        self.0.links.device(&channel, &account)
+        self.0.links.device(&channel, &account).await
     }
 
     /// Connects a device anew.

@@ -19,7 +19,7 @@ pub(crate) async fn list(State(api): State<Api>) -> Json<Vec<Device>> {
 }
 
 pub(crate) async fn show(State(api): State<Api>, Path(channel): Path<String>) -> Result<Json<Device>, ApiError> {
-    Ok(Json(api.host.device(&channel)?))
+    Ok(Json(api.host.device(&channel).await?))
 }
 
 pub(crate) async fn refresh(

@@ -51,6 +51,10 @@ pub(crate) async fn passkey(
     Ok(shown(StatusCode::OK, api.host.answer_passkey(&channel, answer).await?))
 }
 
+pub(crate) async fn confirm_passkey(State(api): State<Api>, Path(channel): Path<String>) -> Result<Response, ApiError> {
+    Ok(shown(StatusCode::OK, api.host.confirm_passkey(&channel).await?))
+}
+
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
     #[serde(default)]

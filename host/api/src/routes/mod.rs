@@ -80,6 +80,7 @@ fn v1() -> Router<Api> {
         .route("/channels/{name}/health", get(health))
         .route("/channels/{name}/link", get(links::show).post(links::start).delete(links::cancel))
         .route("/channels/{name}/link/passkey", post(links::passkey))
+        .route("/channels/{name}/link/passkey/confirm", post(links::confirm_passkey))
         .route("/channels/{name}/link/qr", get(links::qr))
         .route("/links", get(links::list))
         .route("/audit", get(devices::audit))

@@ -29,6 +29,8 @@ const SETTLE: Duration = Duration::from_secs(30);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The time to say goodbye with. After that what is here is forgotten all the same.
 const GOODBYE: Duration = Duration::from_secs(20);
+/// The owner's picture is told within this, or left out.
+const PICTURE: Duration = Duration::from_secs(5);
 /// WhatsApp names no time when it throttles; people report minutes.
 const THROTTLED: Duration = Duration::from_secs(300);
 
@@ -73,6 +75,24 @@ impl Linkable for WhatsApp {
         let assertion = Assertion { assertion_json: assertion.into_bytes(), credential_id };
         let answered = client.send_passkey_response(assertion).await;
         answered.map_err(|error| refused("passkey-refused", error.to_string()))
+    }
+
+    async fn confirm_passkey(&self) -> Result<(), LinkError> {
+        let refused = |code, reason: String| LinkError::Refused { code, reason };
+        let client = self.linking.lock().clone();
+        let client = client.ok_or_else(|| refused("no-attempt", "no attempt to link is under way".to_owned()))?;
+        let confirmed = client.send_passkey_confirmation().await;
+        confirmed.map_err(|error| refused("passkey-refused", error.to_string()))
+    }
+
+    async fn picture(&self) -> Option<String> {
+        let client = self.live.lock().as_ref()?.client.clone();
+        let owner = client.pn()?.to_non_ad();
+        let asked = client.contacts().get_profile_picture_with_timeout(&owner, true, Some(PICTURE)).await;
+        asked
+            .inspect_err(|_| tracing::debug!(channel = %self.channel, "the picture can't be asked for"))
+            .ok()?
+            .map(|p| p.url)
     }
 
     async fn unlink(&self) -> Result<(), LinkError> {
@@ -120,7 +140,7 @@ impl WhatsApp {
 
     /// Shows what is to be shown until a phone agrees.
     async fn until_agreed(&self, attempt: &LinkAttempt, session: &mut Session) -> Result<Link, LinkError> {
-        let since = record::since(&self.states()).await.map_err(not_kept)?;
+        let since = record::told(&self.states()).await.map_err(not_kept)?.since;
         if let LinkMethod::Code { number } = &attempt.method {
             ask_for_code(attempt, &session.client, number).await?;
         }
@@ -148,7 +168,13 @@ impl WhatsApp {
                     }
                 }
                 event => match shown(event, &attempt.method)? {
-                    Some(event) => tell(attempt, event).await,
+                    Some(event) => {
+                        let nothing_to_compare = event == LinkEvent::PasskeyConfirmation { code: None };
+                        tell(attempt, event).await;
+                        if nothing_to_compare {
+                            self.confirm_passkey().await?;
+                        }
+                    }
                     None => continue,
                 },
             }
@@ -253,12 +279,13 @@ async fn tell(attempt: &LinkAttempt, event: LinkEvent) {
 fn linked(success: &PairSuccess, since: u64) -> Link {
     let ids = Ids::of([&success.id, &success.lid]);
     let name = Some(success.business_name.clone()).filter(|name| !name.is_empty());
-    Link { number: ids.number.unwrap_or_default(), lid: ids.lid, name, since }
+    let platform = Some(success.platform.clone()).filter(|platform| !platform.is_empty());
+    Link { number: ids.number.unwrap_or_default(), lid: ids.lid, name, platform, since }
 }
 
 fn device(link: Link) -> LinkedDevice {
     let ids = Ids { number: Some(link.number), lid: link.lid };
-    LinkedDevice { owner: ids.people(), name: link.name, platform: None }
+    LinkedDevice { owner: ids.people(), name: link.name, platform: link.platform }
 }
 
 fn digits(number: &PersonId) -> &str {
@@ -317,7 +344,8 @@ mod tests {
 
     #[test]
     fn a_link_is_told_by_number_first() {
-        let link = Link { number: "15551234567".to_owned(), lid: Some("100".to_owned()), name: None, since: 1 };
+        let (own, lid) = ("15551234567".to_owned(), Some("100".to_owned()));
+        let link = Link { number: own, lid, name: None, platform: None, since: 1 };
         let owner: Vec<String> = device(link).owner.iter().map(ToString::to_string).collect();
         assert_eq!(owner, ["wa:15551234567", "+15551234567", "wa:100@lid"]);
         assert_eq!(digits(&number()), "15551234567");

@@ -18,6 +18,9 @@ pub(crate) struct Link {
     pub(crate) number: String,
     pub(crate) lid: Option<String>,
     pub(crate) name: Option<String>,
+    /// What the phone said that it is when it agreed, such as `android`.
+    #[serde(default)]
+    pub(crate) platform: Option<String>,
     /// Unix milliseconds. What was written before is never answered.
     pub(crate) since: u64,
 }
@@ -41,13 +44,20 @@ pub(crate) async fn begin_link(states: &AccountStore, at: u64) -> Result<(), Sto
     states.commit(batch).await
 }
 
-/// Since when there may be a link: its record's word, or the attempt's that made it.
-pub(crate) async fn since(states: &AccountStore) -> Result<u64, StoreError> {
+/// What is known of a link beside the device itself: since when there may be one, by its record's word or the attempt's
+/// that made it, and what the phone is.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) since: u64,
+    pub(crate) platform: Option<String>,
+}
+
+pub(crate) async fn told(states: &AccountStore) -> Result<Told, StoreError> {
     if let Some(link) = link(states).await? {
-        return Ok(link.since);
+        return Ok(Told { since: link.since, platform: link.platform });
     }
     let begun = states.get(BEGUN).await?.and_then(|bytes| bytes.as_slice().try_into().ok());
-    Ok(begun.map_or(0, u64::from_be_bytes))
+    Ok(Told { since: begun.map_or(0, u64::from_be_bytes), platform: None })
 }
 
 /// A message as it was, and whose.

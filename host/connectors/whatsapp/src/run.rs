@@ -16,7 +16,7 @@ use crate::backend::SealedBackend;
 use crate::connector::{Live, WhatsApp};
 use crate::inbound::Receiver;
 use crate::reason::{Ending, of_failure, verdict};
-use crate::record::{self, Link};
+use crate::record::{self, Link, Told};
 use crate::session::{Session, Setup};
 use crate::version;
 
@@ -63,9 +63,10 @@ impl WhatsApp {
         let device = SealedBackend::new(states.clone()).load().await.map_err(|error| with_source(&error))?;
         let Some(device) = device else { return Ok(None) };
         let Some(number) = device.pn.as_ref().map(|jid| jid.user.to_string()) else { return Ok(None) };
-        let since = record::since(states).await.map_err(|error| error.to_string())?;
+        let Told { since, platform } = record::told(states).await.map_err(|error| error.to_string())?;
         let lid = device.lid.as_ref().map(|jid| jid.user.to_string());
-        Ok(Some(Link { number, lid, name: Some(device.push_name).filter(|name| !name.is_empty()), since }))
+        let name = Some(device.push_name).filter(|name| !name.is_empty());
+        Ok(Some(Link { number, lid, name, platform, since }))
     }
 
     pub(crate) async fn setup(&self, states: &AccountStore) -> Setup {

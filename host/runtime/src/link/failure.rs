@@ -48,6 +48,8 @@ pub enum LinkRefusal {
     QrExpired,
     #[error("the phone asks for no passkey now")]
     NoPasskey,
+    #[error("there is no code to compare now")]
+    NothingToCompare,
     #[error("{0}")]
     Link(#[from] LinkError),
     #[error("{0}")]

@@ -15,6 +15,9 @@ use crate::link::view::{Attempt, ShownCode, ShownPasskey, ShownQr};
 
 /// A QR code is shown this long at most, and never longer than it lives (B1).
 pub(crate) const QR_SHOWN: Duration = Duration::from_secs(60);
+/// So long before its end it is shown no more: a phone that scans it then asks about it too late. The next one can't come
+/// any earlier, since connectors get it when this one ends.
+pub(crate) const QR_TOO_LATE: Duration = Duration::from_secs(2);
 /// The same for a pairing code (B2). The phone takes it a little longer than it is shown.
 pub(crate) const CODE_SHOWN: Duration = Duration::from_secs(120);
 
@@ -29,7 +32,10 @@ const PROVE_IT: [&str; 2] = [
     "The phone asks for its passkey: answer it in a browser with these options",
     "Give the assertion that the browser makes back to this attempt",
 ];
-const COMPARE_IT: [&str; 1] = ["Compare this code with the one on the phone, and confirm it there"];
+const COMPARE_IT: [&str; 2] = [
+    "Compare this code with the one on the phone",
+    "Where both are the same, confirm that to this attempt; where they are not, cancel it: somebody is in between",
+];
 
 /// Something to be scanned or typed.
 #[derive(Debug, Clone)]
@@ -87,7 +93,7 @@ impl Live {
     }
 
     pub(crate) fn show_qr(&self, payload: String, lives: Duration) {
-        self.show(Shown::Qr(payload), lives.min(QR_SHOWN));
+        self.show(Shown::Qr(payload), lives.saturating_sub(QR_TOO_LATE).min(QR_SHOWN));
     }
 
     pub(crate) fn show_code(&self, code: &str, lives: Duration) {
@@ -119,6 +125,10 @@ impl Live {
 
     pub(crate) fn wants_passkey(&self) -> bool {
         self.state.borrow().passkey.as_ref().is_some_and(|passkey| passkey.options.is_some())
+    }
+
+    pub(crate) fn wants_comparison(&self) -> bool {
+        self.state.borrow().passkey.as_ref().is_some_and(|passkey| passkey.compare.is_some())
     }
 
     /// The attempt as it goes over the wire.

@@ -22,9 +22,11 @@ use parking_lot::Mutex;
 use switchhook_core::code::ErrorCode;
 use switchhook_core::id::{AccountId, ChannelName};
 use switchhook_core::link::{LinkError, LinkStatus, Linkable};
+use switchhook_core::status::State;
 use switchhook_core::time::Clock;
 use switchhook_pipeline::Pipeline;
 use switchhook_store::{EndedBy, LinkRecord, Store, StoreError};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -60,14 +62,35 @@ pub(crate) struct Links {
 #[derive(Default)]
 struct Slot {
     /// Held while it is decided what to do, so that two requests at once are one after the other (E2).
-    asking: tokio::sync::Mutex<()>,
+    asking: Arc<tokio::sync::Mutex<()>>,
     /// Held while something is done.
     turn: Arc<tokio::sync::Mutex<()>>,
     /// The attempt under way, or the last one of this process.
     live: Mutex<Option<Arc<Live>>>,
 }
 
+/// Nobody else decides about the device, and nothing is done to it, while this is held.
+struct Alone {
+    _turn: OwnedMutexGuard<()>,
+    _asking: OwnedMutexGuard<()>,
+}
+
+/// What an attempt under way means for something else that is asked for.
+enum UnderWay {
+    Refuses,
+    IsCancelled,
+}
+
 impl Slot {
+    async fn alone(&self, channel: &ChannelName, under_way: UnderWay) -> Result<Alone, LinkRefusal> {
+        let asking = self.asking.clone().lock_owned().await;
+        match under_way {
+            UnderWay::Refuses if self.under_way().is_some() => return Err(LinkRefusal::Busy(channel.clone())),
+            UnderWay::Refuses => {}
+            UnderWay::IsCancelled => drop(self.cancel().await),
+        }
+        Ok(Alone { _turn: self.turn.clone().lock_owned().await, _asking: asking })
+    }
     fn live(&self) -> Option<Arc<Live>> {
         self.live.lock().clone()
     }
@@ -132,8 +155,15 @@ impl Links {
         seats.map(|seat| self.registry.device(&seat)).collect()
     }
 
-    pub(crate) fn device(&self, channel: &ChannelName, account: &AccountId) -> Result<Device, LinkRefusal> {
-        Ok(self.registry.device(&self.seat(channel, account)?))
+    /// One device in detail, with what has to be asked for.
+    pub(crate) async fn device(&self, channel: &ChannelName, account: &AccountId) -> Result<Device, LinkRefusal> {
+        let seat = self.seat(channel, account)?;
+        self.registry.learn(&seat).await;
+        let mut device = self.registry.device(&seat);
+        if let Some(linkable) = seat.connector.linkable().filter(|_| device.connection.state == State::Connected) {
+            device.picture = linkable.picture().await;
+        }
+        Ok(device)
     }
 
     /// Connects anew (B5). Returns while it connects.
@@ -144,12 +174,7 @@ impl Links {
         caller: &Caller,
     ) -> Result<Device, LinkRefusal> {
         let seat = self.seat(channel, account)?;
-        let slot = self.slot(account);
-        let _asking = slot.asking.lock().await;
-        if slot.under_way().is_some() {
-            return Err(LinkRefusal::Busy(channel.clone()));
-        }
-        let _turn = slot.turn.lock().await;
+        let _alone = self.slot(account).alone(channel, UnderWay::Refuses).await?;
         let linked = seat.connector.linkable().expect("a seat of a linkable channel").linked().await?;
         if linked.is_none() {
             return Err(LinkRefusal::NotLinked(channel.clone()));
@@ -168,10 +193,7 @@ impl Links {
         caller: &Caller,
     ) -> Result<Device, LinkRefusal> {
         let seat = self.seat(channel, account)?;
-        let slot = self.slot(account);
-        let _asking = slot.asking.lock().await;
-        slot.cancel().await;
-        let _turn = slot.turn.lock().await;
+        let _alone = self.slot(account).alone(channel, UnderWay::IsCancelled).await?;
         let linkable = seat.connector.linkable().expect("a seat of a linkable channel");
         if linkable.linked().await?.is_none() {
             return Err(LinkRefusal::NotLinked(channel.clone()));
@@ -194,10 +216,7 @@ impl Links {
         caller: &Caller,
     ) -> Result<Device, LinkRefusal> {
         let seat = self.seat(channel, account)?;
-        let slot = self.slot(account);
-        let _asking = slot.asking.lock().await;
-        slot.cancel().await;
-        let _turn = slot.turn.lock().await;
+        let _alone = self.slot(account).alone(channel, UnderWay::IsCancelled).await?;
         self.pause(&seat).await?;
         let linkable = seat.connector.linkable().expect("a seat of a linkable channel");
         let result = retry(|| linkable.reset()).await;

@@ -102,9 +102,14 @@ impl Registry {
     pub(crate) async fn follow(self: Arc<Self>, seat: Seat, drain: CancellationToken) {
         let mut changes = seat.status.subscribe();
         self.reconcile(&seat).await;
+        let mut connections = 0;
         loop {
             let status = changes.borrow_and_update().clone();
             self.note(&seat, &status).await;
+            if status.state == State::Connected && status.connections != connections {
+                connections = status.connections;
+                self.learn(&seat).await;
+            }
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 () = drain.cancelled() => break,
@@ -134,6 +139,19 @@ impl Registry {
         if let Err(error) = self.linked(seat, device, None).await {
             tracing::warn!(channel = %seat.channel, %error, "the device can't be remembered");
         }
+    }
+
+    /// What the owner calls themselves comes a while after the link, and changes.
+    pub(crate) async fn learn(&self, seat: &Seat) {
+        let Some(Some(device)) = self.look(seat).await else { return };
+        self.change(&seat.account, |record| {
+            let news = record.end.is_none() && record.linked != device;
+            if news {
+                record.linked = device;
+            }
+            news
+        })
+        .await;
     }
 
     async fn note(&self, seat: &Seat, status: &Status) {

@@ -167,6 +167,21 @@ impl Links {
         Ok(live.view())
     }
 
+    /// Passes on that the phone shows the code that is to be compared.
+    pub(crate) async fn confirm_passkey(
+        &self,
+        channel: &ChannelName,
+        account: &AccountId,
+    ) -> Result<Attempt, LinkRefusal> {
+        let seat = self.seat(channel, account)?;
+        let live = self.slot(account).under_way().ok_or_else(|| LinkRefusal::NotUnderWay(channel.clone()))?;
+        if !live.wants_comparison() {
+            return Err(LinkRefusal::NothingToCompare);
+        }
+        seat.connector.linkable().expect("a seat of a linkable channel").confirm_passkey().await?;
+        Ok(live.view())
+    }
+
     pub(crate) fn qr(&self, channel: &ChannelName, account: &AccountId) -> Result<ShownQr, LinkRefusal> {
         match self.slot(account).live() {
             Some(live) => live.qr(),

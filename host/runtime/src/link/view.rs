@@ -102,6 +102,7 @@ pub struct Device {
     pub owner: Vec<PersonId>,
     /// What the owner calls themselves.
     pub display_name: Option<String>,
+    /// Where their picture can be had for a while, in the detail of a device that is connected.
     pub picture: Option<String>,
     /// What the phone is, such as `iphone`.
     pub platform: Option<String>,
@@ -109,7 +110,8 @@ pub struct Device {
     pub linked_at: Option<UnixMillis>,
     pub last_connected_at: Option<UnixMillis>,
     pub last_disconnected_at: Option<UnixMillis>,
-    /// When the link ends by itself, where that is known.
+    /// When the link ends by itself, where the service says so: WhatsApp does not, it ends links of phones that were not
+    /// used for a while.
     pub expires_at: Option<UnixMillis>,
     /// When the link ended.
     pub ended_at: Option<UnixMillis>,
@@ -117,7 +119,7 @@ pub struct Device {
     pub connection: Status,
     /// What is wrong, where something is.
     pub error: Option<LinkProblem>,
-    /// In percent, where the phone reports it.
+    /// In percent, where the phone reports it: WhatsApp's have not since devices log in by themselves.
     pub battery: Option<u8>,
     pub charging: Option<bool>,
 }

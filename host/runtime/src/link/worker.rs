@@ -80,6 +80,7 @@ impl Worker {
     /// E1, E2: whatever the account was before, it is nobody's and does not run when this returns.
     async fn make_room(&self, linkable: &dyn Linkable) -> Result<(), LinkError> {
         if self.clearing == Clearing::Unlink {
+            tracing::warn!(channel = %self.seat.channel, "the link that stands is given up for a new one");
             self.links.say_goodbye(&self.seat, linkable).await?;
         }
         self.links.pause(&self.seat).await?;

@@ -125,6 +125,7 @@ fn greet(
         name: props.os.unwrap_or_default(),
         refs: None,
         pairing: None,
+        demand: None,
     };
     let registered = payload.username.is_some();
     let told = json!({

@@ -41,7 +41,7 @@ pub(crate) struct Faults {
     pub(crate) refuse: Option<Refusal>,
     /// Messages are not accepted, and their acknowledgement says so: 463 and the like.
     pub(crate) ack: Option<Error>,
-    /// Pairing codes are refused: 400 with `rate-overlimit`, 403, 429, 452.
+    /// Pairing codes are refused: 400 with `rate-overlimit`, 403, 429, 452; 0 leaves the request without an answer.
     pub(crate) code: Option<Error>,
     /// Uploads and key fetches are refused.
     pub(crate) keys: Option<Error>,
@@ -55,6 +55,8 @@ pub(crate) struct Faults {
     pub(crate) held: bool,
     /// What people write is not acknowledged by them with receipts.
     pub(crate) no_receipts: bool,
+    /// The phone asks whoever scanned for the owner's passkey.
+    pub(crate) passkey: bool,
 }
 
 /// What a command changes; what is left out stays.
@@ -70,6 +72,7 @@ pub(crate) struct Change {
     pub(crate) deaf: Option<bool>,
     pub(crate) held: Option<bool>,
     pub(crate) no_receipts: Option<bool>,
+    pub(crate) passkey: Option<bool>,
 }
 
 impl Refusal {
@@ -108,6 +111,7 @@ impl Faults {
         self.deaf = change.deaf.unwrap_or(self.deaf);
         self.held = change.held.unwrap_or(self.held);
         self.no_receipts = change.no_receipts.unwrap_or(self.no_receipts);
+        self.passkey = change.passkey.unwrap_or(self.passkey);
     }
 
     pub(crate) fn refusal(&mut self) -> Option<Refusal> {

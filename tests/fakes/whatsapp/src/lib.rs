@@ -18,6 +18,7 @@ mod message;
 mod node;
 mod noise;
 mod pairing;
+mod passkey;
 mod person;
 mod phone;
 mod receipt;

@@ -20,6 +20,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use crate::certificate::{now, public, rng};
 use crate::device;
 use crate::node::{self, attr, child, child_bytes, leaf};
+use crate::passkey;
 use crate::person::Person;
 use crate::world::World;
 
@@ -98,6 +99,9 @@ pub(crate) fn scan(world: &mut World, account: &str, qr: &str) -> anyhow::Result
     let found = world.sockets.iter().find(|(_, socket)| shows(&socket.refs));
     let (&id, socket) = found.context("the QR code has expired, or nobody shows it any more")?;
     ensure!(socket.noise[..] == noise && socket.identity == identity, "the QR code has other keys than its device");
+    if world.account(account)?.faults.passkey {
+        return passkey::demand(world, account, id);
+    }
     accept(world, account, id, &identity, &secret)
 }
 
@@ -112,8 +116,9 @@ pub(crate) fn code_step(world: &mut World, socket: u64, iq: &Node) -> anyhow::Re
     }
     match attr(request, "stage").as_str() {
         "companion_hello" => {
-            let answer = show_code(world, socket, &number, &id, request)?;
-            world.say(socket, answer);
+            if let Some(answer) = show_code(world, socket, &number, &id, request)? {
+                world.say(socket, answer);
+            }
             Ok(())
         }
         "companion_finish" => {
@@ -124,11 +129,12 @@ pub(crate) fn code_step(world: &mut World, socket: u64, iq: &Node) -> anyhow::Re
     }
 }
 
-/// A device shows a code, for the phone of a number.
-fn show_code(world: &mut World, socket: u64, number: &str, id: &str, request: &Node) -> anyhow::Result<Node> {
+/// A device shows a code, for the phone of a number. None where the server is to say nothing.
+fn show_code(world: &mut World, socket: u64, number: &str, id: &str, request: &Node) -> anyhow::Result<Option<Node>> {
     let account = world.account(number)?;
     if let Some(error) = account.faults.code_error() {
-        return Ok(node::refusal(id, error.code, error.text.as_deref().unwrap_or("refused")));
+        let refused = || node::refusal(id, error.code, error.text.as_deref().unwrap_or("refused"));
+        return Ok((error.code != 0).then(refused));
     }
     let reference = node::id("3@fake").into_bytes();
     let wrapped = child_bytes(request, "link_code_pairing_wrapped_companion_ephemeral_pub")?;
@@ -137,7 +143,7 @@ fn show_code(world: &mut World, socket: u64, number: &str, id: &str, request: &N
     account.code = Some(LinkCode { socket, reference: reference.clone(), wrapped, since, attempts: 0, answer: None });
     world.ledger.add("code", json!({ "account": number, "connection": socket }));
     let body = NodeBuilder::new("link_code_companion_reg").attr("stage", "companion_hello");
-    Ok(node::result(id, [body.children([leaf("link_code_pairing_ref", reference)]).build()]))
+    Ok(Some(node::result(id, [body.children([leaf("link_code_pairing_ref", reference)]).build()])))
 }
 
 /// The device has seen what the phone answered; if the code was typed rightly, the phone accepts the device.
@@ -205,7 +211,13 @@ fn open_bundle(phone: &Person, code: &LinkCode, bundle: &[u8], identity: &[u8]) 
 }
 
 /// The phone signs the device's identity, and the server passes that on.
-fn accept(world: &mut World, number: &str, socket: u64, identity: &[u8], secret: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn accept(
+    world: &mut World,
+    number: &str,
+    socket: u64,
+    identity: &[u8],
+    secret: &[u8],
+) -> anyhow::Result<()> {
     let account = world.account(number)?;
     let number = account.phone.number.clone();
     let device = account.devices_so_far + 1;

@@ -52,6 +52,7 @@ pub(crate) struct Socket {
     pub(crate) name: String,
     pub(crate) refs: Option<Refs>,
     pub(crate) pairing: Option<crate::pairing::Pairing>,
+    pub(crate) demand: Option<crate::passkey::Demand>,
 }
 
 pub(crate) enum Out {

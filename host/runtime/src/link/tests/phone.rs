@@ -10,7 +10,6 @@ use switchhook_core::id::GenerationNumber;
 use switchhook_core::link::{LinkAttempt, LinkMethodName, LinkedDevice};
 use switchhook_core::person::PersonId;
 use switchhook_core::split::TextLimit;
-use switchhook_core::status::State;
 use switchhook_core::time::UnixMillis;
 use switchhook_pipeline::PipelineParts;
 use switchhook_pipeline::wiring::Wiring;
@@ -67,6 +66,9 @@ impl Phone {
     }
     pub(super) fn link_to(&self, number: &str) {
         *self.linked.lock() = Some(device(number));
+    }
+    pub(super) fn call_owner(&self, name: &str) {
+        self.linked.lock().as_mut().unwrap().name = Some(name.to_owned());
     }
     pub(super) fn linked_to(&self) -> Option<LinkedDevice> {
         self.linked.lock().clone()
@@ -135,6 +137,13 @@ impl Linkable for Phone {
     }
     async fn passkey(&self, _: String) -> Result<(), LinkError> {
         Ok(())
+    }
+    async fn confirm_passkey(&self) -> Result<(), LinkError> {
+        self.go_on();
+        Ok(())
+    }
+    async fn picture(&self) -> Option<String> {
+        Some("https://pictures.invalid/1".to_owned())
     }
     async fn unlink(&self) -> Result<(), LinkError> {
         *self.goodbyes.lock() += 1;
@@ -255,11 +264,17 @@ impl Bench {
     pub(super) async fn passkey(&self) -> Result<Attempt, LinkRefusal> {
         self.links.passkey(&self.channel, &self.account, &serde_json::json!({ "rawId": "AQID" })).await
     }
+    pub(super) async fn confirm_passkey(&self) -> Result<Attempt, LinkRefusal> {
+        self.links.confirm_passkey(&self.channel, &self.account).await
+    }
     pub(super) fn qr(&self) -> Result<ShownQr, LinkRefusal> {
         self.links.qr(&self.channel, &self.account)
     }
     pub(super) fn device(&self) -> Device {
-        self.links.device(&self.channel, &self.account).unwrap()
+        self.links.registry.device(&self.channels.seat(&self.account).unwrap())
+    }
+    pub(super) async fn device_in_detail(&self) -> Device {
+        self.links.device(&self.channel, &self.account).await.unwrap()
     }
     pub(super) async fn attempt(&self) -> Attempt {
         self.links.attempt(&self.channel, &self.account).await.unwrap()

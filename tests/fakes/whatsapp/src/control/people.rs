@@ -9,9 +9,9 @@ use super::{Fake, Order, Told, act};
 use crate::account::Account;
 use crate::group::{Addressing, Group};
 use crate::node;
-use crate::pairing;
 use crate::person::Person;
 use crate::world::World;
+use crate::{pairing, passkey};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,6 +94,17 @@ pub(super) struct Typed {
 
 pub(super) async fn enter_code(State(fake): Fake, Order(typed): Order<Typed>) -> Told {
     act(&fake, |world| pairing::enter(world, &typed.account, &typed.code).map(|()| json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Confirmed {
+    account: String,
+}
+
+/// The phone's owner says that the phone shows the code that the device shows.
+pub(super) async fn confirm_passkey(State(fake): Fake, Order(confirmed): Order<Confirmed>) -> Told {
+    act(&fake, |world| passkey::confirm(world, &confirmed.account).map(|()| json!({})))
 }
 
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 
 use crate::node::{attr, child, refusal, result};
 use crate::world::World;
-use crate::{delivery, media, pairing};
+use crate::{delivery, media, pairing, passkey};
 
 pub(crate) fn answer(world: &mut World, socket: u64, account: Option<&str>, iq: &Node) -> anyhow::Result<()> {
     let (id, xmlns) = (attr(iq, "id"), attr(iq, "xmlns"));
@@ -18,6 +18,10 @@ pub(crate) fn answer(world: &mut World, socket: u64, account: Option<&str>, iq: 
     let first = iq.children().and_then(|children| children.first()).map(|child| child.tag.to_string());
     let answer = match (xmlns.as_str(), first.as_deref(), account) {
         ("md", Some("link_code_companion_reg"), None) => return pairing::code_step(world, socket, iq),
+        ("md", Some("ref" | "passkey_prologue" | "companion_nonce" | "encrypted_pairing_request"), None) => {
+            let done = passkey::step(world, socket, iq);
+            return done.inspect_err(|_| world.say(socket, refusal(&id, 400, "bad-request")));
+        }
         ("md", Some("remove-companion-device"), Some(account)) => return removed(world, socket, account, &id),
         ("w:p" | "urn:xmpp:ping", ..) => Ok(result(&id, [])),
         (_, _, None) => Ok(refusal(&id, 401, "not-authorized")),
@@ -28,6 +32,7 @@ pub(crate) fn answer(world: &mut World, socket: u64, account: Option<&str>, iq: 
             world.say(socket, result(&id, []));
             return delivery::resume(world, socket, account);
         }
+        ("w:profile:picture", Some("picture"), Some(account)) => Ok(result(&id, [picture(world, account, iq)?])),
         ("w:m", ..) => Ok(result(&id, [media::connection()])),
         (xmlns, ..) => stub(xmlns, iq).map(|body| result(&id, body)),
     };
@@ -52,7 +57,6 @@ fn stub(xmlns: &str, iq: &Node) -> anyhow::Result<Option<Node>> {
         | "urn:xmpp:whatsapp:dirty"
         | "w"
         | "w:stats"
-        | "w:profile:picture"
         | "status"
         | "w:mex"
         | "tos"
@@ -79,6 +83,13 @@ fn privacy() -> Node {
     let open = ["last", "online", "profile", "status", "readreceipts", "groupadd", "calladd", "messages"];
     let all = open.map(|name| (name, "all")).into_iter().chain([("defense", "off")]);
     NodeBuilder::new("privacy").children(all.map(shown)).build()
+}
+
+/// Everybody has a picture.
+fn picture(world: &mut World, account: &str, iq: &Node) -> anyhow::Result<Node> {
+    let target = crate::node::jid(iq, "target").or_else(|_| world.account(account).map(|a| a.phone.pn_jid()))?;
+    let url = format!("https://media.fake.invalid/pictures/{}", target.user);
+    Ok(NodeBuilder::new("picture").attr("id", "1").attr("type", "preview").attr("url", url).build())
 }
 
 /// Empty collections: without an answer a device waits for three minutes.
