@@ -15,6 +15,7 @@ mod limits;
 mod linking;
 #[cfg(target_os = "linux")]
 mod machines;
+mod metrics;
 mod passkey;
 mod refusals;
 mod reload;

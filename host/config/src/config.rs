@@ -65,6 +65,8 @@ pub struct HostConfig {
     pub time_zone: Zone,
     /// Attempts to link that one user may begin within an hour. Default 5 (B9).
     pub link_attempts_per_hour: u32,
+    /// More channels than these can't be enabled. None means that there is no limit (B9).
+    pub max_connections: Option<u32>,
     pub log: LogFormat,
     /// How long a drain may take. Default 20 s.
     pub drain: Duration,

@@ -264,6 +264,7 @@ impl Host {
             last_attempt,
             channels: self.channel_statuses(&config),
             plugins: plugin_statuses(&config),
+            max_connections: config.host.max_connections,
             engine: serde_json::to_value(report).unwrap_or_default(),
             models: models.map(|m| serde_json::to_value(m.usage()).unwrap_or_default()).unwrap_or_default(),
             notes,

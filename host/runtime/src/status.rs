@@ -17,6 +17,9 @@ pub struct HostStatus {
     pub last_attempt: Option<Attempt>,
     pub channels: Vec<ChannelStatus>,
     pub plugins: Vec<PluginStatus>,
+    /// How many channels may be enabled at once, where that is limited.
+    #[serde(default)]
+    pub max_connections: Option<u32>,
     pub engine: serde_json::Value,
     pub models: serde_json::Value,
     /// What was scaled down, and what waits for the next start.

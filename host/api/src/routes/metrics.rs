@@ -23,6 +23,11 @@ fn stand(status: &HostStatus, store: Counters) -> String {
     let refused = status.last_attempt.as_ref().is_some_and(|a| a.outcome == AttemptOutcome::Rejected);
     one(&mut text, "switchhook_generation", "gauge", status.generation);
     one(&mut text, "switchhook_last_edit_refused", "gauge", u8::from(refused));
+    let connected = status.channels.iter().filter(|c| c.status.state == ChannelState::Connected).count();
+    one(&mut text, "switchhook_connections", "gauge", connected);
+    if let Some(limit) = status.max_connections {
+        one(&mut text, "switchhook_connections_limit", "gauge", limit);
+    }
     each(&mut text, "switchhook_channel_connected", status, |c| u64::from(c.status.state == ChannelState::Connected));
     each(&mut text, "switchhook_channel_waiting", status, |c| c.waiting as u64);
     each(&mut text, "switchhook_channel_outgoing", status, |c| c.outgoing as u64);
@@ -34,6 +39,7 @@ fn stand(status: &HostStatus, store: Counters) -> String {
     one(&mut text, "switchhook_store_failed_commits_total", "counter", store.failed_commits);
     one(&mut text, "switchhook_store_writes_total", "counter", store.ops);
     one(&mut text, "switchhook_store_queue_high_water", "gauge", store.queue_high_water);
+    one(&mut text, "switchhook_store_unsealable_total", "counter", store.unsealable);
     text
 }
 
@@ -105,6 +111,7 @@ mod tests {
                 channel("down", ChannelState::Failed, health(Level::Critical, Some(10))),
             ],
             plugins: Vec::new(),
+            max_connections: Some(20),
             engine: serde_json::Value::Null,
             models: serde_json::Value::Null,
             notes: Vec::new(),
@@ -112,6 +119,9 @@ mod tests {
         let text = stand(&status, Counters::default());
         for line in [
             "switchhook_generation 3",
+            "switchhook_connections 1",
+            "switchhook_connections_limit 20",
+            "switchhook_store_unsealable_total 0",
             "switchhook_channel_connected{channel=\"up\",kind=\"web\"} 1",
             "switchhook_channel_connected{channel=\"down\",kind=\"web\"} 0",
             "switchhook_channel_waiting{channel=\"up\",kind=\"web\"} 2",

@@ -52,6 +52,7 @@ pub(crate) fn host(old: &HostConfig, new: &HostConfig) -> (Keyed, Keyed) {
         ("drain", old.drain == new.drain),
         ("link_attempts_per_hour", old.link_attempts_per_hour == new.link_attempts_per_hour),
         ("max_age", old.max_age == new.max_age),
+        ("max_connections", old.max_connections == new.max_connections),
         ("time_zone", old.time_zone == new.time_zone),
     ];
     let at_start = [

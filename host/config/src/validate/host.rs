@@ -30,6 +30,7 @@ pub(crate) fn read(cx: &mut Context<'_>, node: Option<Node<'_>>) -> Option<HostC
         max_age: MAX_AGE,
         time_zone: Zone::default(),
         link_attempts_per_hour: LINK_ATTEMPTS_PER_HOUR,
+        max_connections: None,
         log: LogFormat::Pretty,
         drain: DRAIN,
     };
@@ -51,6 +52,7 @@ pub(crate) fn read(cx: &mut Context<'_>, node: Option<Node<'_>>) -> Option<HostC
     host.max_age = table.duration(report, "max_age").unwrap_or(MAX_AGE);
     let attempts = table.number(report, "link_attempts_per_hour").and_then(|n| n.try_into().ok());
     host.link_attempts_per_hour = attempts.unwrap_or(LINK_ATTEMPTS_PER_HOUR);
+    host.max_connections = table.number(report, "max_connections").and_then(|n| n.try_into().ok());
     host.log = table.choice(report, "log").unwrap_or(host.log);
     host.drain = table.duration(report, "drain").unwrap_or(DRAIN);
     Some(host)

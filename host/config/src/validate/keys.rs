@@ -85,6 +85,11 @@ pub(crate) const HOST: &[Key] = &[
         "Attempts to link a phone that one user may begin within an hour; WhatsApp counts them, too. Default: 5.",
     ),
     key(
+        "max_connections",
+        Shape::Number(1, 100_000),
+        "How many channels may be enabled at once, for a machine that has room for no more. Default: no limit.",
+    ),
+    key(
         "time_zone",
         Shape::Text,
         "IANA name of the zone whose midnight daily limits count from, such as `Europe/Berlin`. Default: `UTC`.",

@@ -94,7 +94,25 @@ fn read<'t>(cx: &mut Context<'_>, root: &'t DeValue<'t>) -> Option<Sections<'t>>
     let mut channels = channels::read(cx, &root, &declared, &groups);
     channels::check_wiring(cx, &channels, &routes, &plugins, &declared);
     settings::apply(cx, &mut channels, &routes, &mut plugins);
+    enough_connections(cx, &root, host.as_ref(), &channels);
     Some(Sections { host: host?, plugins, groups, models, routes, channels })
+}
+
+/// B9: what a machine has room for is not exceeded by an edit either.
+fn enough_connections(
+    cx: &mut Context<'_>,
+    root: &Node<'_>,
+    host: Option<&crate::config::HostConfig>,
+    channels: &channels::Channels<'_>,
+) {
+    let Some(limit) = host.and_then(|host| host.max_connections) else { return };
+    let enabled = channels.values().filter(|c| c.config.as_ref().is_some_and(|config| config.enabled)).count();
+    if enabled > limit as usize
+        && let Some(node) = root.get("host").and_then(|host| host.get("max_connections"))
+    {
+        let message = format!("{enabled} channels are enabled, and `max_connections` is {limit}");
+        cx.report.add(&node.place, message, Some("raise it, or set `enabled = false` for some".to_owned()));
+    }
 }
 
 impl Sections<'_> {

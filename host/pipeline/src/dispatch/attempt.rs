@@ -284,11 +284,18 @@ impl Dispatcher {
     }
 
     fn judge(&self, channel: &ChannelWiring, row: &mut StoredDelivery, answer: Result<Receipt, DeliveryError>) -> Next {
-        let failed = |code| self.desk.tell(&channel.name, EventKind::DeliveryFailed { delivery: row.id, code });
+        let count = |end: &'static str| {
+            metrics::counter!("switchhook_deliveries_total", "channel" => channel.name.to_string(), "end" => end)
+                .increment(1);
+        };
+        let failed = |code: &'static str| {
+            count(code);
+            self.desk.tell(&channel.name, EventKind::DeliveryFailed { delivery: row.id, code });
+        };
         match answer {
             Ok(Receipt { provider_id }) => {
                 self.desk.tell(&channel.name, EventKind::Delivered { delivery: row.id });
-                metrics::counter!("switchhook_deliveries_total", "channel" => channel.name.to_string(), "end" => "sent").increment(1);
+                count("sent");
                 Next::End(DeliveryEnd::Sent { provider_id })
             }
             Err(DeliveryError::Rejected { code, reason }) => {
@@ -301,6 +308,10 @@ impl Dispatcher {
             }
             Err(DeliveryError::Retry { reason, after }) => {
                 let ends_with = if after.is_some() { PauseEnd::Time } else { PauseEnd::Connection };
+                count("again");
+                if after.is_some() {
+                    metrics::counter!("switchhook_rate_limited_total", "what" => "send").increment(1);
+                }
                 let wait = after.unwrap_or_else(|| backoff(row.attempts));
                 let end = DeliveryEnd::Retry { at: self.desk.clock.now().plus(wait), reason };
                 Next::Again(Pause { wait, ends_with }, end)

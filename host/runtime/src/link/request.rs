@@ -122,7 +122,10 @@ impl Links {
         let since = switchhook_core::time::UnixMillis(now.0.saturating_sub(WINDOW.as_millis() as u64));
         let begun = self.store.links_asked_by(&caller.actor, since).await?;
         match begun.len().checked_sub(per_hour as usize).and_then(|index| begun.get(index)) {
-            Some(oldest) => Err(LinkRefusal::TooMany { per_hour, retry_after: oldest.plus(WINDOW).since(now) }),
+            Some(oldest) => {
+                metrics::counter!("switchhook_rate_limited_total", "what" => "link").increment(1);
+                Err(LinkRefusal::TooMany { per_hour, retry_after: oldest.plus(WINDOW).since(now) })
+            }
             None => Ok(()),
         }
     }

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use switchhook_core::code::ErrorCode;
 use switchhook_core::connector::StatusReporter;
 use switchhook_core::link::{LinkAttempt, LinkError, LinkEvent, LinkMethod, LinkStatus, Linkable, LinkedDevice};
 use switchhook_core::status::State;
@@ -237,6 +238,7 @@ impl Worker {
     /// On disk before anybody sees it.
     async fn over(&self, record: &LinkRecord) {
         self.links.keep(record).await;
+        count(record);
         self.live.change(|now| *now = record.clone());
     }
 }
@@ -307,6 +309,20 @@ async fn settled(status: &StatusReporter) -> State {
     };
     let mut changes = status.subscribe();
     changes.wait_for(decided).await.map_or(State::Connecting, |status| status.state)
+}
+
+/// For alerts and graphs (B16).
+fn count(record: &LinkRecord) {
+    let status = format!("{:?}", record.status).to_lowercase();
+    let method = format!("{:?}", record.method).to_lowercase();
+    let code = record.error.as_ref().map_or("none", |error| error.code.as_str());
+    let labels = [("method", method.clone()), ("status", status.clone()), ("code", code.to_owned())];
+    metrics::counter!("switchhook_link_attempts_total", &labels).increment(1);
+    let took = record.ended_at.map(|end| end.since(record.started_at)).unwrap_or_default();
+    metrics::histogram!("switchhook_link_seconds", "method" => method, "status" => status).record(took.as_secs_f64());
+    if code == ErrorCode::RateLimited.as_str() {
+        metrics::counter!("switchhook_rate_limited_total", "what" => "link").increment(1);
+    }
 }
 
 pub(crate) fn detail(record: &LinkRecord) -> serde_json::Value {

@@ -146,6 +146,18 @@ fn limits_of_a_channel_are_read_and_have_bounds() {
     );
 }
 
+/// B9: a host that has room for one connection takes no second one.
+#[test]
+fn more_channels_than_fit_are_refused() {
+    let second = "\n[channels.web]\nkind = \"web\"\nroute = \"personal\"\nallow_from = []\n";
+    let with = |limit: u32| edited("[host]\n", &format!("[host]\nmax_connections = {limit}\n")) + second;
+    assert_eq!(world().config(WHOLE).host.max_connections, None);
+    assert_eq!(world().config(&with(2)).host.max_connections, Some(2));
+    check(&with(1), &["host.max_connections: 2 channels are enabled, and `max_connections` is 1"]);
+    world().config(&(with(1) + "enabled = false\n"));
+    check(&with(0), &["host.max_connections: `host.max_connections` must be from 1 to 100000"]);
+}
+
 /// C3: the zone is a real one; of one that is not the place is shown, and what may have been meant.
 #[test]
 fn time_zone_must_be_in_the_database() {
