@@ -223,7 +223,7 @@ async fn kill_while_chatting_loses_and_doubles_nothing() {
     println!("20 kills, {written} accepted, 0 lost, 0 doubled; {again} sent twice under one id");
 }
 
-/// C2, C6: a connection that stands and answers nothing is noticed, said, and made anew; what was lost on it arrives, once.
+/// C2, C4: a connection that stands and answers nothing is noticed, said, and made anew; what was lost on it arrives, once.
 #[tokio::test]
 async fn deaf_connection_is_noticed_and_made_anew() {
     let world = with_people(&whatsapp_config(&format!("\"+{ALICE}\", \"+{BOB}\""))).await;

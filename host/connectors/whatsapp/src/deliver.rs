@@ -276,7 +276,7 @@ mod tests {
         }
     }
 
-    /// C6: a message is tried again under the id it had.
+    /// F6: a message is tried again under the id it had.
     #[test]
     fn the_id_of_a_message_is_the_deliverys() {
         let again = Delivery { attempt: 7, ..delivery("a") };

@@ -94,7 +94,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A5: an allowlist entry matches by number and by LID, however the sender is addressed.
+    /// A2: an allowlist entry matches by number and by LID, however the sender is addressed.
     #[test]
     fn both_names_of_a_person_are_given_in_one_order() {
         let (pn, lid) = (jid("15551234567:3@s.whatsapp.net"), jid("100000000000001@lid"));

@@ -318,7 +318,7 @@ mod tests {
         PersonId::from_number("+15551234567").unwrap()
     }
 
-    /// B2
+    /// B1
     #[test]
     fn a_qr_code_opens_whatsapp_and_says_when_it_dies() {
         let timeout = Duration::from_secs(60);

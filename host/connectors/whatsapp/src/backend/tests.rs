@@ -268,7 +268,7 @@ impl Bench {
     }
 }
 
-/// B7: whatever is called in whatever order, the answers are those of the reference.
+/// B8: whatever is called in whatever order, the answers are those of the reference.
 #[test]
 fn the_sealed_backend_answers_as_the_reference_does() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -17,7 +17,7 @@ fn text(text: &str) -> Action {
     Action::Send(Outgoing::text(text))
 }
 
-/// A1, A4, A5: a text comes in with every name of its sender, from LID and from number, and an answer goes out.
+/// A1, A2: a text comes in with every name of its sender, from LID and from number, and an answer goes out.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_comes_in_and_an_answer_goes_out() {
     let bench = Bench::start().await;
@@ -39,7 +39,7 @@ async fn a_text_comes_in_and_an_answer_goes_out() {
     run.stop().await.unwrap();
 }
 
-/// C6: what is tried again has the id it had.
+/// F6: what is tried again has the id it had.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_try_has_the_same_id() {
     let bench = Bench::start().await;
@@ -95,7 +95,7 @@ async fn what_happens_to_messages_comes_in() {
     run.stop().await.unwrap();
 }
 
-/// C2: what the inbox could not take is not acknowledged, and comes again on the next connection.
+/// F6: what the inbox could not take is not acknowledged, and comes again on the next connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_kept_comes_again() {
     let bench = Bench::start().await;
