@@ -26,15 +26,22 @@ deny:
 ci:
     .ci/run
 
-measured := "-p switchhook -p switchhook-fake-telegram -p switchhook-fake-model -p switchhook-bench"
+fakes := "-p switchhook-fake-telegram -p switchhook-fake-model -p switchhook-fake-whatsapp -p switchhook-seed-whatsapp"
+measured := "-p switchhook -p switchhook-bench " + fakes
 
 # Measure what the host costs (`bench --full` for figures to quote)
 bench *arguments:
     cargo build --release --locked --manifest-path tests/hostile/Cargo.toml --package hostile-plugins --example policy \
         --target wasm32-wasip2 --target-dir "$CARGO_TARGET_DIR/tmp/hostile"
-    cargo build --release {{ measured }} --bin switchhook --bin fake-telegram --bin fake-model --bin drive --bin floor
+    cargo build --release {{ measured }} --bins
     cargo bench {{ measured }} --bench decision --bench message
     "$CARGO_TARGET_DIR/release/drive" {{ arguments }}
+
+# Run end-to-end cases against the release program, as it is: those of WhatsApp, or those whose names are given
+released *cases="whatsapp:: linking::plain":
+    cargo build --release --locked
+    cargo build --workspace --bins --tests
+    SWITCHHOOK_PROGRAM="$CARGO_TARGET_DIR/release/switchhook" cargo test --workspace --test e2e -- {{ cases }}
 
 # Kill and starve the host, and count what was lost (`torture --minutes 60` for a night)
 torture *arguments:

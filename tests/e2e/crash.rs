@@ -64,23 +64,6 @@ async fn in_order(world: &World, round: usize) {
     }
 }
 
-/// How many deliveries the journal calls unknown, over all messages so far. Numbers given in a commit that a death
-/// prevented are missing, so there are more numbers than messages.
-async fn recorded_unknowns(world: &World, messages: usize) -> usize {
-    let (mut unknowns, mut found) = (0, 0);
-    for number in 1..=messages * 2 {
-        let explained = world.host.explained(number).await;
-        if let Some(deliveries) = explained["deliveries"].as_array() {
-            found += 1;
-            unknowns += deliveries.iter().map(|d| d["unknowns"].as_u64().expect("a count") as usize).sum::<usize>();
-        }
-        if found == messages {
-            return unknowns;
-        }
-    }
-    panic!("the journal knows {found} of {messages} messages");
-}
-
 /// F6: 20 times a burst, and 20 times kill -9 in the midst of it.
 #[tokio::test]
 async fn kill_during_burst_loses_nothing() {
@@ -98,7 +81,7 @@ async fn kill_during_burst_loses_nothing() {
         doubled += settled(&world, round).await;
     }
     let messages = 20 * PEOPLE as usize * EACH;
-    let recorded = recorded_unknowns(&world, messages).await;
+    let recorded = world.host.unknowns(messages).await;
     println!("20 kills, {messages} accepted, 0 lost, {doubled} doubled, {recorded} recorded as unknown");
     assert!(doubled <= recorded, "{doubled} doubled, {recorded} recorded");
 }
@@ -145,7 +128,7 @@ async fn death_at_every_edge_loses_nothing() {
             round += 1;
         }
     }
-    let recorded = recorded_unknowns(&world, messages).await;
+    let recorded = world.host.unknowns(messages).await;
     println!("{round} deaths, {messages} accepted, 0 lost, {doubled} doubled, {recorded} recorded as unknown");
     assert!(doubled <= recorded, "{doubled} doubled, {recorded} recorded");
 }

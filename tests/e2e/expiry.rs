@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{OWNER, eventually, eventually_within};
-use crate::linking::{in_state, link, unlinked};
+use crate::linking::{in_state, unlinked};
 
 const ALICE: &str = "15550002222";
 
@@ -68,7 +68,7 @@ async fn pairing_code_that_nobody_types_expires() {
     })
     .await;
     in_state(&world, "needs-link").await;
-    let linked = link(&world).await;
+    let linked = world.link().await;
     assert_eq!(linked.last["attempt"], 2);
     world.whatsapp().write(ALICE, "hello").await;
     assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Linked, OWNER, World, eventually, whatsapp_config};
+use crate::harness::{OWNER, World, anywhere, eventually, whatsapp_config, while_linking};
 
 const ALICE: &str = "15550002222";
 const OTHER: &str = "15550004444";
@@ -27,17 +27,6 @@ pub(crate) async fn with_config(config: &str) -> World {
     world
 }
 
-/// Links by QR code, and waits until the device is connected.
-pub(crate) async fn link(world: &World) -> Linked {
-    let mut linking = world.host.link(&["wa"]);
-    let qr = linking.qr().await;
-    world.whatsapp().post("scan", json!({ "account": OWNER, "qr": qr })).await;
-    let linked = linking.end().await;
-    assert_eq!(linked.code, Some(0), "{linked:?}");
-    world.whatsapp().ready().await;
-    linked
-}
-
 async fn state(world: &World) -> Value {
     world.host.channel("wa").await.expect("it is listed")["status"]["state"].clone()
 }
@@ -56,7 +45,7 @@ fn device(world: &World) -> Value {
 async fn scanned_phone_is_linked_and_its_people_are_answered() {
     let world = unlinked().await;
     in_state(&world, "needs-link").await;
-    let linked = link(&world).await;
+    let linked = world.link().await;
     assert_eq!(linked.last["status"], "success");
     let progress = json!({ "qr_scanned": true, "device_linked": true, "sync_complete": true });
     assert_eq!(linked.last["progress"], progress);
@@ -131,7 +120,7 @@ async fn interrupted_command_cancels_the_attempt() {
         world.whatsapp().try_post("scan", json!({ "account": OWNER, "qr": qr })).await.is_err().then_some(())
     })
     .await;
-    let linked = link(&world).await;
+    let linked = world.link().await;
     assert_eq!(linked.last["attempt"], 2);
 }
 
@@ -156,7 +145,7 @@ async fn another_phone_than_the_configured_one_is_refused_in_words() {
 #[tokio::test]
 async fn another_number_needs_a_word_and_clears_the_old_one() {
     let world = unlinked().await;
-    link(&world).await;
+    world.link().await;
     let other = format!("+{OTHER}");
     let refused = world.host.link(&["wa", "--code", &other]).end().await;
     assert_eq!(refused.code, Some(5), "{refused:?}");
@@ -181,19 +170,19 @@ async fn another_number_needs_a_word_and_clears_the_old_one() {
 #[tokio::test]
 async fn link_ends_from_both_sides_and_can_be_made_again() {
     let world = unlinked().await;
-    link(&world).await;
+    world.link().await;
     let output = world.host.cli(&["unlink", "wa"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     world.whatsapp().entry("logged_out", |_| true).await;
     in_state(&world, "needs-link").await;
     assert_eq!(device(&world)["status"], "revoked");
 
-    link(&world).await;
+    world.link().await;
     world.whatsapp().post("unlink", json!({ "account": OWNER })).await;
     in_state(&world, "needs-link").await;
     assert_eq!(device(&world)["status"], "revoked");
 
-    link(&world).await;
+    world.link().await;
     world.whatsapp().write(ALICE, "hello").await;
     assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
 }
@@ -202,13 +191,13 @@ async fn link_ends_from_both_sides_and_can_be_made_again() {
 #[tokio::test]
 async fn reset_wipes_and_the_channel_links_again() {
     let world = unlinked().await;
-    link(&world).await;
+    world.link().await;
     let output = world.host.cli(&["reset", "wa"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     in_state(&world, "needs-link").await;
     assert_eq!(world.whatsapp().entries("logged_out").await.len(), 0, "the phone was not told");
     world.whatsapp().post("unlink", json!({ "account": OWNER })).await;
-    link(&world).await;
+    world.link().await;
 }
 
 /// B11, C8, E4: what can't be is refused with a code and words, and nothing is asked of anybody.
@@ -230,7 +219,7 @@ async fn what_can_not_be_is_refused_in_words() {
     assert_eq!(world.whatsapp().entries("handshake").await.len(), 0);
 }
 
-/// B19: the program that people run takes nobody's certificate for WhatsApp's, and says so.
+/// B19, E6: the program that people run takes nobody's certificate for WhatsApp's, and says so.
 #[tokio::test]
 async fn plain_program_pairs_with_no_fake() {
     let mut world = World::empty();
@@ -240,6 +229,11 @@ async fn plain_program_pairs_with_no_fake() {
     let ended = world.host.link(&["wa"]).end().await;
     assert_eq!((ended.code, &ended.last["status"]), (Some(6), &json!("failed")), "{ended:?}");
     assert!(ended.last["qr"].is_null(), "{ended:?}");
+    assert!(ended.stderr.contains("has no certificate of WhatsApp's"), "{ended:?}");
+    // It was there and could be reached: nobody came through its handshake.
+    let handshakes = world.whatsapp().entries("handshake").await;
+    assert!(handshakes.is_empty(), "{handshakes:?}");
+    world.whatsapp().entry("closed", |_| true).await;
     in_state(&world, "needs-link").await;
 }
 
@@ -249,32 +243,7 @@ async fn plain_program_pairs_with_no_fake() {
 async fn kill_while_linking_keeps_the_link_or_its_absence() {
     let config = format!("link_attempts_per_hour = 100\n{}", whatsapp_config(&format!("\"+{ALICE}\"")));
     let mut world = with_config(&config).await;
-    let (mut kept, mut answered) = (0, 0);
-    for round in 0..20 {
-        let mut linking = world.host.link(&["wa", "--confirm"]);
-        let qr = linking.qr().await;
-        world.whatsapp().post("scan", json!({ "account": OWNER, "qr": qr })).await;
-        // Another moment each time. Linking takes some 400 ms where nothing else runs.
-        tokio::time::sleep(Duration::from_millis(25 * round)).await;
-        world.host.kill();
-        let told = linking.end().await.last["status"] == "success";
-        world.host.start().await;
-        let state = eventually("the channel is connected, or needs a link", || async {
-            let state = state(&world).await;
-            (state == "connected" || state == "needs-link").then_some(state)
-        })
-        .await;
-        assert!(state == "connected" || !told, "round {round}: a link that was told of is gone");
-        if state == "connected" {
-            kept += 1;
-        } else {
-            link(&world).await;
-        }
-        world.whatsapp().ready().await;
-        world.whatsapp().write(ALICE, &format!("round {round}")).await;
-        answered += 1;
-        assert_eq!(world.whatsapp().nth_to(ALICE, answered).await, format!("echo: round {round}"));
-    }
-    world.whatsapp().no_violations().await;
-    println!("20 kills while linking: {kept} links stood, {} were made anew, {answered} messages answered", 20 - kept);
+    let toll = while_linking(&mut world, ALICE, 20, anywhere()).await;
+    println!("while linking: {toll:?}");
+    assert_eq!((toll.kills, toll.lost, toll.unrecorded, toll.overtaking), (20, 0, 0, 0));
 }

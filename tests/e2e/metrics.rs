@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::harness::{World, whatsapp_config};
-use crate::linking::{link, with_config};
+use crate::linking::with_config;
 
 const ALICE: &str = "15550002222";
 
@@ -45,7 +45,7 @@ async fn metrics_tell_of_links_and_connections_and_alerts_rest_on_them() {
     given_up.qr().await;
     given_up.interrupt();
     given_up.end().await;
-    link(&world).await;
+    world.link().await;
     let (status, said) = world.host.call("POST", "channels/wa/link", json!({ "method": "qr", "confirm": true })).await;
     assert_eq!((status, &said["error"]["code"]), (429, &json!("RATE_LIMITED")), "{said}");
     exchange(&world).await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::{OWNER, World, eventually, whatsapp_config};
-use crate::linking::{in_state, link, unlinked};
+use crate::linking::{in_state, unlinked};
 
 const ALICE: &str = "15550002222";
 
@@ -49,7 +49,7 @@ async fn request_that_hangs_or_is_refused_ends_in_words() {
     let (no_codes, _) = code(json!({ "code": 452, "times": 1 })).await;
     assert_eq!(no_codes["code"], "AUTHENTICATION_FAILED", "{no_codes}");
     assert!(no_codes["message"].as_str().is_some_and(|words| words.contains("Scan the QR code")), "{no_codes}");
-    link(&world).await;
+    world.link().await;
 }
 
 /// B4, B10, C7: who linked, unlinked and reset is written down, with from where and by what; what an attempt is remembered
@@ -57,7 +57,7 @@ async fn request_that_hangs_or_is_refused_ends_in_words() {
 #[tokio::test]
 async fn acts_are_audited_with_who_and_from_where() {
     let world = unlinked().await;
-    let linked = link(&world).await;
+    let linked = world.link().await;
     assert_eq!((&linked.last["asked_by"], &linked.last["asked_from"]), (&json!("api-token"), &json!("127.0.0.1")));
     for command in ["unlink", "reset"] {
         assert!(world.host.cli(&[command, "wa"]).status.success(), "{command}");

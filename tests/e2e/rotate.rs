@@ -1,11 +1,12 @@
 //! Another master key while everything runs, killed at any moment, and without a host; and a key that is the wrong one.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{PAGE_CONFIG, Traffic, World, assistant_config, eventually, whatsapp_config};
+use crate::harness::{
+    PAGE_CONFIG, Traffic, World, anywhere, assistant_config, eventually, whatsapp_config, while_rotating,
+};
 use crate::invariants::search;
 
 const ALICE: &str = "15550002222";
@@ -35,15 +36,6 @@ fn old_keys(keys: &Path) -> Vec<String> {
     let names = std::fs::read_dir(keys).expect("a folder").map(|entry| entry.expect("an entry").file_name());
     let names = names.map(|name| name.into_string().expect("a plain name"));
     names.filter_map(|name| Some(name.strip_prefix("master.key.")?.strip_suffix(".old")?.to_owned())).collect()
-}
-
-async fn settled(world: &World) -> Value {
-    eventually("the rotation is over", || async {
-        let (status, key) = world.host.call("GET", "key", Value::Null).await;
-        assert!(key["state"] != "failed", "{key}");
-        (status == 200 && key["state"] == "settled").then_some(key)
-    })
-    .await
 }
 
 /// B8: everything is sealed with a new key while messages come and go; no socket is touched, nothing is lost, and
@@ -95,70 +87,21 @@ async fn audited(world: &World) {
     assert_eq!((&entry["actor"], &entry["address"]), (&json!("api-token"), &json!("127.0.0.1")), "{entry}");
 }
 
-fn burst(round: usize) -> Vec<Value> {
-    let write = |p| json!({ "bot": 4242, "from": { "id": 3000 + p, "first_name": "P" }, "text": format!("r{round}") });
-    (0..PEOPLE).map(write).collect()
-}
-
-/// Asks for a rotation as a client does that never hears the answer.
-fn ask_for_rotation(world: &World) {
-    let token = std::fs::read_to_string(world.path("keys").join("api.token")).expect("a token");
-    let url = format!("http://127.0.0.1:{}/api/v1/key/rotate", world.host.port);
-    tokio::spawn(reqwest::Client::new().post(url).bearer_auth(token.trim()).send());
-}
-
 /// B8, F6: 20 times a rotation, and 20 times kill -9 at a random moment of it: nothing is lost, linked stays linked, and in
 /// the end none of the old keys opens anything.
 #[tokio::test]
 async fn kill_while_rotating_loses_nothing() {
     let mut world = three_channels().await;
-    // So much to seal that a moment within is easily found.
-    for n in 0..80 {
-        world.telegram.write_all(burst(1000 + n)).await;
-    }
-    eventually("it is answered", || async {
-        let answered = world.telegram.texts_to(3000).await;
-        answered.contains(&"echo: r1079".to_owned()).then_some(())
-    })
-    .await;
-    let started = Instant::now();
-    assert_eq!(world.host.cli_json(&["key", "rotate"])["state"], "settled");
-    let whole = started.elapsed();
-    for round in 0..20 {
-        world.telegram.write_all(burst(round)).await;
-        world.whatsapp().write(ALICE, &format!("r{round}")).await;
-        ask_for_rotation(&world);
-        tokio::time::sleep(moment(whole, round)).await;
-        world.host.kill();
-        world.host.start().await;
-    }
-    let cut_short = world.host.log_text().matches("going on with a rotation").count();
-    println!("20 kills, {cut_short} in the midst of a rotation that takes {whole:?}");
-    assert!(cut_short > 0, "no kill came while it rotated");
-    for round in 0..20 {
-        let text = format!("echo: r{round}");
-        eventually("every message is answered", || async {
-            for p in 0..PEOPLE {
-                world.telegram.texts_to(3000 + p).await.contains(&text).then_some(())?;
-            }
-            world.whatsapp().texts_to(ALICE).await.contains(&text).then_some(())
-        })
-        .await;
-    }
-    settled(&world).await;
-    assert_eq!(world.host.cli_json(&["key", "rotate"])["unreadable"], 0);
+    let people: Vec<i64> = (3000..3000 + PEOPLE).collect();
+    let toll = while_rotating(&mut world, ALICE, &people, 20, anywhere()).await;
+    println!("while rotating: {toll:?}");
+    assert_eq!((toll.kills, toll.lost, toll.unrecorded, toll.overtaking), (20, 0, 0, 0));
+    assert!(toll.within > 0, "no kill came while it rotated");
     assert!(!world.path("keys").join("master.key.next").exists());
     assert!(world.host.stop().await.success());
     let old = old_keys(&world.path("keys"));
     assert!(!old.is_empty());
     search(&world, &old.iter().map(|key| header(key)).collect::<Vec<_>>());
-    assert!(world.whatsapp().entries("paired").await.is_empty());
-    world.whatsapp().no_violations().await;
-}
-
-/// Anywhere in a rotation, and in another place each time: the fraction of a multiple of the golden ratio.
-fn moment(whole: Duration, round: usize) -> Duration {
-    whole.mul_f64((round as f64 * 0.618_034).fract())
 }
 
 /// B8: a wrong key is refused with the place it is from and what to do, and nothing is overwritten; the key that it was

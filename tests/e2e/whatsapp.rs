@@ -1,11 +1,14 @@
 //! The main job on WhatsApp, with a device that was linked before and the program that people run: who is answered, who
 //! is not, and how one account's trouble leaves the others alone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{OWNER, Visitor, WhatsApp, World, eventually, eventually_within, whatsapp_config};
+use crate::harness::{
+    Network, OWNER, PAGE_CONFIG, Traffic, WRITER, WhatsApp, World, anywhere, eventually, eventually_within,
+    telegram_channel, whatsapp_config, while_chatting,
+};
 use crate::revealed::{looks, search};
 
 const ALICE: &str = "15550002222";
@@ -144,48 +147,80 @@ async fn restart_needs_no_pairing_and_answers_what_came_meanwhile() {
     world.whatsapp().no_violations().await;
 }
 
-const BESIDE: &str = r#"
-[routes.public]
-replies = ["commands"]
+/// How long the network is gone; the benchmark cuts for 1, 30 and 120 s.
+const CUT: Duration = Duration::from_secs(5);
 
-[channels.page]
-kind = "web"
-route = "public"
-open = true
-
-[channels.tg]
-kind = "telegram"
-api_url = "{TELEGRAM}"
-token = { file = "bot.token" }
-route = "personal"
-allow_from = ["tg:1001"]
-"#;
-
-/// A5, C4: WhatsApp is gone and comes back: within 60 s so is the channel, nothing is lost; meanwhile Telegram and the web
-/// chat answer, on the socket that they had.
+/// A5, C4: the network to WhatsApp is cut, once with connections that break and once without a word, and comes back:
+/// within 60 s so is the channel, and nothing is lost; meanwhile Telegram and the web chat answer, on the sockets that they
+/// had.
 #[tokio::test]
-async fn outage_loses_nothing_and_touches_nobody_else() {
-    let world = with_people(&(whatsapp_config(&format!("\"+{ALICE}\"")) + BESIDE)).await;
+async fn cut_network_loses_nothing_and_touches_nobody_else() {
+    let telegram = telegram_channel(&format!("\"tg:{WRITER}\""));
+    let config = whatsapp_config(&format!("\"+{ALICE}\"")) + &telegram + PAGE_CONFIG;
+    let (world, wire) = World::linked_by_wire(&config).await;
     let whatsapp = world.whatsapp();
+    whatsapp.contact(ALICE, "Alice Liddell").await;
     world.telegram.polled(4242).await;
-    let mut visitor = Visitor::open(world.host.port, "page").await;
-    whatsapp.post("outage", json!({ "on": true })).await;
-    eventually("the channel notices", || async {
-        (world.host.channel("wa").await?["status"]["state"] == "reconnecting").then_some(())
+    let socket = world.host.channel("tg").await.expect("it is listed")["status"].clone();
+    let traffic = Traffic::start(&world, "page").await;
+    world.telegram.nth_to(WRITER, 10).await;
+    let polled_on = world.telegram.polled_on(4242).await;
+    for (n, network) in [Network::Closed, Network::Silent].into_iter().enumerate() {
+        wire.set(network);
+        if network == Network::Closed {
+            eventually("the channel notices", || async {
+                (world.host.channel("wa").await?["status"]["state"] == "reconnecting").then_some(())
+            })
+            .await;
+        }
+        whatsapp.write(ALICE, &format!("are you there? {n}")).await;
+        tokio::time::sleep(CUT).await;
+        assert_eq!(whatsapp.texts_to(ALICE).await.len(), n, "nothing gets through");
+        wire.set(Network::Up);
+        let back = Instant::now();
+        eventually_within(Duration::from_secs(60), "the answer", || async {
+            whatsapp.texts_to(ALICE).await.contains(&format!("echo: are you there? {n}")).then_some(())
+        })
+        .await;
+        println!("{network:?} for {CUT:?}: answered {:?} after the network was back", back.elapsed());
+        assert_eq!(world.host.channel("wa").await.expect("it is listed")["status"]["state"], "connected");
+    }
+    assert_eq!(whatsapp.texts_to(ALICE).await.len(), 2, "each once");
+    whatsapp.no_violations().await;
+    // The visitor's socket is the one from before, or the traffic would have ended with it.
+    traffic.stop().await.nothing_lost_nothing_doubled(&world.telegram).await;
+    let after = world.host.channel("tg").await.expect("it is listed")["status"].clone();
+    assert_eq!((&after["connections"], &after["since"]), (&socket["connections"], &socket["since"]));
+    assert_eq!(world.telegram.polled_on(4242).await, polled_on, "on the same sockets, as Telegram saw it");
+}
+
+/// B19, A4, A5, B5: the life of a device that pins the server's key, in the program that people run (`just released` has
+/// a release build of it do the same): restored, chatting, dropped, restarted, and unlinked from here.
+#[tokio::test]
+async fn pinned_device_lives_from_restoring_to_unlinking() {
+    let mut world = assistant().await;
+    let answered = async |world: &World, text: &str, n| {
+        world.whatsapp().write(ALICE, text).await;
+        assert_eq!(world.whatsapp().nth_to(ALICE, n).await, format!("echo: {text}"));
+    };
+    answered(&world, "restored", 1).await;
+    world.whatsapp().post("drop", json!({ "account": OWNER })).await;
+    answered(&world, "dropped", 2).await;
+    assert!(world.host.stop().await.success());
+    world.host.start().await;
+    answered(&world, "restarted", 3).await;
+    let logins = world.whatsapp().entries("login").await.len();
+    assert_eq!(logins, 3, "one for each connection");
+    let handshakes = world.whatsapp().entries("handshake").await;
+    assert!(handshakes.iter().all(|shake| shake["pattern"] == "IK"), "by the pinned key: {handshakes:?}");
+    let unlinked = world.host.cli(&["unlink", "wa"]);
+    assert!(unlinked.status.success(), "{}", String::from_utf8_lossy(&unlinked.stderr));
+    world.whatsapp().entry("logged_out", |entry| entry["account"] == OWNER).await;
+    eventually("the channel needs a link", || async {
+        (world.host.channel("wa").await?["status"]["state"] == "needs-link").then_some(())
     })
     .await;
-    whatsapp.write(ALICE, "are you there?").await;
-    world.telegram.write(4242, 1001, "and you?").await;
-    assert_eq!(world.telegram.nth_to(1001, 1).await, "echo: and you?");
-    assert!(visitor.ask("during", "/id").await.contains("web:"));
-    whatsapp.post("outage", json!({ "on": false })).await;
-    eventually_within(Duration::from_secs(60), "the answer", || async {
-        whatsapp.texts_to(ALICE).await.contains(&"echo: are you there?".to_owned()).then_some(())
-    })
-    .await;
-    assert_eq!(world.host.channel("wa").await.expect("it is listed")["status"]["state"], "connected");
-    assert_eq!(world.host.channel("tg").await.expect("it is listed")["status"]["connections"], 1);
-    assert!(visitor.ask("after", "/id").await.contains("web:"), "on the socket it had before");
+    world.whatsapp().no_violations().await;
 }
 
 /// F6, B7: 20 times kill -9 in the midst of a conversation: every message is answered, by one message with one id, and
@@ -193,34 +228,10 @@ async fn outage_loses_nothing_and_touches_nobody_else() {
 #[tokio::test]
 async fn kill_while_chatting_loses_and_doubles_nothing() {
     let mut world = with_people(&whatsapp_config(&format!("\"+{ALICE}\", \"+{BOB}\""))).await;
-    let mut written = 0;
-    for round in 0..20 {
-        for person in [ALICE, BOB] {
-            for n in 0..3 {
-                world.whatsapp().write(person, &format!("r{round}n{n}")).await;
-            }
-        }
-        written += 6;
-        // Another moment each time, from before the first answer to after the last.
-        let moment = written - 6 + round % 7;
-        eventually("the moment to kill", || async {
-            (world.whatsapp().entries("sent").await.len() >= moment).then_some(())
-        })
-        .await;
-        world.host.kill();
-        world.host.start().await;
-        eventually("every message is answered", || async {
-            (world.whatsapp().entries("sent").await.len() >= written).then_some(())
-        })
-        .await;
-    }
-    let expected: Vec<String> = (0..20).flat_map(|r| (0..3).map(move |n| format!("echo: r{r}n{n}"))).collect();
-    for person in [ALICE, BOB] {
-        assert_eq!(world.whatsapp().texts_to(person).await, expected, "{person}");
-    }
-    world.whatsapp().no_violations().await;
+    let toll = while_chatting(&mut world, &[ALICE, BOB], 20, anywhere()).await;
     let again = world.whatsapp().entries("sent_again").await.len();
-    println!("20 kills, {written} accepted, 0 lost, 0 doubled; {again} sent twice under one id");
+    println!("while chatting: {toll:?}; {again} sent twice under one id");
+    assert_eq!((toll.kills, toll.lost, toll.unrecorded, toll.overtaking), (20, 0, 0, 0));
 }
 
 /// C2, C4: a connection that stands and answers nothing is noticed, said, and made anew; what was lost on it arrives, once.

@@ -1,5 +1,6 @@
 //! The fakes, as processes, and their control APIs.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -97,6 +98,13 @@ impl Telegram {
     /// What bots asked for and were given.
     pub async fn ledger(&self) -> Vec<Value> {
         self.get("ledger").await["accepted"].as_array().cloned().expect("a ledger has entries")
+    }
+
+    /// The connections that a bot was polled on, of the fake's numbering: those that went on being used are the same.
+    pub async fn polled_on(&self, bot: i64) -> BTreeSet<u64> {
+        let polls = self.get("ledger").await["polls"].as_array().cloned().expect("a ledger has polls");
+        let own = polls.iter().filter(|poll| poll["bot"] == bot);
+        own.map(|poll| poll["connection"].as_u64().expect("a number")).collect()
     }
 
     /// The calls of one method, however it was spelled.

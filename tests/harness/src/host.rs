@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::eventually_within;
-use super::programs::{program, programs};
+use super::programs::{self, programs};
 
 /// How long a host may take to be ready on a busy machine, compiling its plugins included.
 const START: Duration = Duration::from_secs(120);
@@ -18,7 +18,7 @@ const START: Duration = Duration::from_secs(120);
 /// Which build of the program runs.
 #[derive(Clone, Copy)]
 enum Program {
-    /// What people run.
+    /// What people run; which build of it, `SWITCHHOOK_PROGRAM` may say.
     Plain,
     /// With failpoints, and taking any certificate for WhatsApp's.
     Instrumented,
@@ -59,7 +59,7 @@ impl Host {
 
     pub(crate) fn command(&self) -> Command {
         match self.program {
-            Program::Plain => self.command_of(&program("switchhook")),
+            Program::Plain => self.command_of(&programs::host()),
             Program::Instrumented => self.command_of(instrumented()),
         }
     }
@@ -267,6 +267,23 @@ impl Host {
     /// What became of the nth message that was accepted.
     pub async fn explained(&self, message: usize) -> Value {
         self.get(&format!("messages/m{message}")).await
+    }
+
+    /// How many deliveries the journal calls unknown, over all messages so far, which are so many. Numbers given in a commit
+    /// that a death prevented are missing, so there are more numbers than messages.
+    pub async fn unknowns(&self, messages: usize) -> usize {
+        let (mut unknowns, mut found) = (0, 0);
+        for number in 1..=messages * 2 {
+            let explained = self.explained(number).await;
+            if let Some(deliveries) = explained["deliveries"].as_array() {
+                found += 1;
+                unknowns += deliveries.iter().map(|d| d["unknowns"].as_u64().expect("a count") as usize).sum::<usize>();
+            }
+            if found == messages {
+                return unknowns;
+            }
+        }
+        panic!("the journal knows {found} of {messages} messages");
     }
 
     /// Whether it has ended by itself, and how.

@@ -3,12 +3,14 @@
 mod configs;
 mod fakes;
 mod host;
+mod kills;
 mod linking;
 mod programs;
 mod traffic;
 mod wait;
 mod web;
 mod whatsapp;
+mod wire;
 mod world;
 
 pub use configs::{
@@ -16,9 +18,11 @@ pub use configs::{
 };
 pub use fakes::{Model, Sent, Telegram};
 pub use host::{Host, build_instrumented};
+pub use kills::{Moments, Toll, anywhere, while_chatting, while_linking, while_rotating};
 pub use linking::{Linked, Linking};
 pub use traffic::{Tally, Traffic, WRITER};
 pub use wait::{eventually, eventually_within};
 pub use web::Visitor;
 pub use whatsapp::{OWNER, WhatsApp};
+pub use wire::{Network, Wire};
 pub use world::World;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -103,6 +104,12 @@ impl WhatsApp {
             self.entries(event).await.into_iter().find(|entry| fits(entry))
         })
         .await
+    }
+
+    /// Waits until the ledger has so many messages of the device; whether it has, within the time.
+    pub async fn sent_within(&self, limit: Duration, count: usize) -> bool {
+        let limit = limit.as_millis();
+        self.get(&format!("wait?event=sent&at_least={count}&timeout_ms={limit}")).await["reached"] == true
     }
 
     /// How the owner's account is: `linked`, `connected`, `ready`, `waiting` …

@@ -4,11 +4,12 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::configs::assistant_config;
 use super::programs::programs;
-use super::{Host, Model, OWNER, Telegram, WhatsApp};
+use super::{Host, Linked, Model, OWNER, Telegram, WhatsApp, Wire};
 
 /// The bot most cases talk to.
 const BOT: i64 = 4242;
@@ -77,13 +78,34 @@ impl World {
 
     /// The same, with the private keys of the device.
     pub async fn linked_with_keys(config: &str) -> (Self, Vec<Vec<u8>>) {
-        let mut world = Self::empty();
-        world.whatsapp().account(OWNER).await;
-        world.write_config(config);
-        let keys = world.whatsapp().seed(world.folder(), "wa", OWNER);
-        world.host.start().await;
-        world.whatsapp().ready().await;
-        (world, keys)
+        Self::empty().seeded(config).await
+    }
+
+    /// The same with a wire to WhatsApp that can be cut.
+    pub async fn linked_by_wire(config: &str) -> (Self, Wire) {
+        let world = Self::empty();
+        let wire = Wire::to(&world.whatsapp().url);
+        (world.seeded(&config.replace("{WHATSAPP}", wire.url())).await.0, wire)
+    }
+
+    async fn seeded(mut self, config: &str) -> (Self, Vec<Vec<u8>>) {
+        self.whatsapp().account(OWNER).await;
+        self.write_config(config);
+        let keys = self.whatsapp().seed(self.folder(), "wa", OWNER);
+        self.host.start().await;
+        self.whatsapp().ready().await;
+        (self, keys)
+    }
+
+    /// Links the channel `wa` by QR code, and waits until the device is connected. Only the instrumented program can.
+    pub async fn link(&self) -> Linked {
+        let mut linking = self.host.link(&["wa"]);
+        let qr = linking.qr().await;
+        self.whatsapp().post("scan", json!({ "account": OWNER, "qr": qr })).await;
+        let linked = linking.end().await;
+        assert_eq!(linked.code, Some(0), "{linked:?}");
+        self.whatsapp().ready().await;
+        linked
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

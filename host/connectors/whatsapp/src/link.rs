@@ -153,7 +153,7 @@ impl WhatsApp {
                     over = true;
                     continue;
                 }
-                () = tokio::time::sleep(LAST_WORDS), if over => return Err(ended_early()),
+                () = tokio::time::sleep(LAST_WORDS), if over => return Err(ended_early(&session.client)),
             };
             match &*event {
                 Event::PairSuccess(success) => {
@@ -300,8 +300,16 @@ fn credential_id(assertion: &str) -> Option<Vec<u8>> {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-fn ended_early() -> LinkError {
-    LinkError::Unreachable { reason: "the connection ended before a phone answered".to_owned() }
+/// Where nothing was ever read, there was no session: the library keeps to itself whether it was the network or the
+/// handshake, which ends where the other side can't prove who it is.
+fn ended_early(client: &Client) -> LinkError {
+    let reason = if client.stats().frames_received == 0 {
+        "no session came about: either WhatsApp can't be reached from here, or what answers in its place has no \
+         certificate of WhatsApp's"
+    } else {
+        "the connection ended before a phone answered"
+    };
+    LinkError::Unreachable { reason: reason.to_owned() }
 }
 
 fn not_kept(error: switchhook_store::StoreError) -> LinkError {
