@@ -26,6 +26,8 @@ const GLANCE: Duration = Duration::from_millis(100);
 #[derive(Debug, Deserialize)]
 pub(crate) struct Poll {
     pub(crate) bot: i64,
+    /// The connection it came on.
+    pub(crate) connection: u64,
     pub(crate) at_us: u64,
     /// How long nobody had polled before.
     pub(crate) idle_us: Option<u64>,
@@ -51,13 +53,13 @@ impl Queued {
 }
 
 #[derive(Clone)]
-struct Control {
-    http: Client,
-    base: String,
+pub(crate) struct Control {
+    pub(crate) http: Client,
+    pub(crate) base: String,
 }
 
 impl Control {
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         let mut request = self.http.request(method, format!("{}/_control/{path}", self.base));
         if let Some(body) = body {
             request = request.json(&body);

@@ -1,6 +1,7 @@
 //! The end-to-end driver: the host and the floor, measured in turn on the same machine, against the same fakes.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod compiling;
 mod edit;
 mod effort;
@@ -10,6 +11,7 @@ mod machine;
 mod measure;
 mod million;
 mod more;
+mod outage;
 mod proc;
 mod process;
 mod report;
@@ -18,6 +20,7 @@ mod scale;
 mod siege;
 mod subject;
 mod talk;
+mod whatsapp;
 
 use std::path::{Path, PathBuf};
 
@@ -34,17 +37,21 @@ use switchhook_bench::Samples;
 /// Where the hostile policy is, below the folder for what tests build.
 const HOSTILE: &str = "hostile/wasm32-wasip2/release/examples/policy.wasm";
 
+/// How many accounts the long form links.
+const ACCOUNTS: u32 = 100;
+
 /// Measures the host against the floor: Telegram to model to Telegram in plain Rust, without durability or plugins.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Build `switchhook`, `fake-telegram`, `fake-model` and `floor` first, with --release: they are \
-        looked for beside this program."
+    after_help = "Build `switchhook`, `floor` and the fakes first, with --release: they are looked for beside this \
+        program."
 )]
 struct Arguments {
     /// A short form, of about a minute, without what is asked for by name; the default.
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// The form whose figures may be shown, of about ten minutes: with --scale, --compiling and --siege.
+    /// The form whose figures may be shown, of about a quarter of an hour: with --scale, --compiling, --siege, --outage
+    /// and --accounts.
     #[arg(long)]
     full: bool,
     /// Rounds, instead of what the form has. In each, every program runs once.
@@ -65,6 +72,13 @@ struct Arguments {
     /// Only: the host beside a channel that a hostile policy is on, pinned to one core.
     #[arg(long)]
     siege: bool,
+    /// Only: how soon a WhatsApp channel is back after its network was cut for 1, 30 and 120 s, and what others notice.
+    #[arg(long)]
+    outage: bool,
+    /// Only: so many linked WhatsApp accounts on one host, and a tenth of them: memory for each, and the time to restore
+    #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "100",
+        value_parser = clap::value_parser!(u32).range(10..))]
+    accounts: Option<u32>,
     /// Only: so many messages through one run, and what memory and disk they take.
     #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "1000000",
         value_parser = clap::value_parser!(u32).range(1..))]
@@ -83,10 +97,14 @@ struct Arguments {
 impl Arguments {
     /// Whether something was asked for by name, and so nothing else.
     fn chosen(&self) -> bool {
-        self.scale || self.compiling || self.siege || self.million.is_some()
+        self.scale || self.compiling || self.siege || self.outage || self.accounts.is_some() || self.million.is_some()
     }
     fn all(&self) -> bool {
         self.full && !self.chosen()
+    }
+    /// How many accounts are to be linked; none where that is not measured.
+    fn accounts(&self) -> Option<u32> {
+        self.accounts.or(self.all().then_some(ACCOUNTS))
     }
     fn subjects(&self) -> Vec<Subject> {
         self.only.map_or_else(|| vec![Subject::Floor, Subject::Switchhook], |only| vec![only])
@@ -125,6 +143,14 @@ async fn measure(arguments: &Arguments, grounds: &Grounds<'_>, hostile: &Path) -
     if arguments.siege || all {
         println!("## Beside a hostile plugin, on one core, {} messages/s\n", effort.rate);
         siege::run(hostile, grounds, &effort).await?;
+    }
+    if arguments.outage || all {
+        println!("## A cut network to WhatsApp\n");
+        outage::run(grounds).await?;
+    }
+    if let Some(count) = arguments.accounts() {
+        println!("## {count} linked WhatsApp accounts on one host\n");
+        accounts::run(grounds, count as usize).await?;
     }
     if let Some(count) = arguments.million {
         for subject in arguments.subjects() {

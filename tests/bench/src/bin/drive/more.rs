@@ -23,6 +23,8 @@ pub(crate) struct More {
     pub(crate) tables: String,
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) bots: Vec<String>,
+    /// Where the host listens; 0 for wherever there is room.
+    pub(crate) port: u16,
 }
 
 /// How much there is of everything that a message has nothing to do with.

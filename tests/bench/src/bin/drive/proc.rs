@@ -34,6 +34,12 @@ pub(crate) fn memory(pid: u32) -> anyhow::Result<Memory> {
     Ok(Memory { rss: mib(&status, "VmRSS:")?, pss: mib(&rollup, "Pss:")?, anon: mib(&status, "RssAnon:")? })
 }
 
+/// How many files a process may have open.
+pub(crate) fn file_limit(pid: u32) -> anyhow::Result<usize> {
+    let limits = read(pid, "limits")?;
+    soft_limit(&limits, "Max open files").with_context(|| format!("process {pid} has no limit of open files"))
+}
+
 fn read(pid: u32, file: &str) -> anyhow::Result<String> {
     let path = format!("/proc/{pid}/{file}");
     std::fs::read_to_string(&path).with_context(|| format!("{path} can't be read: this needs Linux"))
@@ -45,6 +51,12 @@ fn ticks(stat: &str) -> Option<u32> {
     let mut fields = after_name.split_whitespace().skip(11);
     let mut next = || fields.next()?.parse::<u32>().ok();
     Some(next()? + next()?)
+}
+
+fn soft_limit(limits: &str, key: &str) -> Option<usize> {
+    let rest = limits.lines().find_map(|line| line.strip_prefix(key))?;
+    let soft = rest.split_whitespace().next()?;
+    if soft == "unlimited" { Some(usize::MAX) } else { soft.parse().ok() }
 }
 
 fn kib(text: &str, key: &str) -> Option<f64> {
@@ -70,6 +82,14 @@ mod tests {
         let rollup = "55-7f ---p 00000000 00:00 0 [rollup]\nRss:    900 kB\nPss:    512 kB\nPss_Anon:    12 kB\n";
         assert_eq!(kib(rollup, "Pss:"), Some(512.0));
         assert_eq!(kib(rollup, "Swap:"), None);
+    }
+
+    #[test]
+    fn the_limit_that_holds_is_the_first() {
+        let limits =
+            "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 4096  files\n";
+        assert_eq!(soft_limit(limits, "Max open files"), Some(1024));
+        assert_eq!(soft_limit("Max open files  unlimited  unlimited  files", "Max open files"), Some(usize::MAX));
     }
 
     #[cfg(target_os = "linux")]

@@ -158,6 +158,10 @@ impl Running {
     pub(crate) async fn end(self) -> anyhow::Result<()> {
         self.process.end().await
     }
+    /// When it was started, in microseconds since 1970.
+    pub(crate) fn started_us(&self) -> u64 {
+        self.process.started_us
+    }
     pub(crate) fn last_words(&self) -> String {
         self.process.last_words()
     }
@@ -171,9 +175,9 @@ fn config(stage: &Stage, strangers: i64) -> String {
         // Writing to a text does not fail.
         let _ = write!(allow_from, "{}\"tg:{person}\"", if allow_from.is_empty() { "" } else { ", " });
     }
-    let host = "[host]\nlisten = \"127.0.0.1:0\"\ndurability = \"power\"\n";
+    let host = format!("[host]\nlisten = \"127.0.0.1:{}\"\ndurability = \"power\"\n", more.port);
     let channel = telegram_channel(&allow_from) + &more.channel;
-    [host, &personal(Deadlines::Default), &channel, &more.tables]
+    [host.as_str(), &personal(Deadlines::Default), &channel, &more.tables]
         .concat()
         .replace("{TELEGRAM}", stage.telegram.url())
         .replace("{MODEL}", stage.model.url())

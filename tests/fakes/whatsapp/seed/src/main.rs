@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use switchhook_core::id::AccountId;
 use switchhook_core::time::SystemClock;
 use switchhook_store::{Durability, KeyFile, StateKey, Store, StoreOptions};
+use tokio::task::JoinSet;
 use whatsapp_rust::wacore::libsignal::protocol::KeyPair;
 use whatsapp_rust::wacore::store::{CachedNoiseCert, CachedServerCertChain, Device};
 use whatsapp_rust::waproto::buffa::Message as _;
@@ -19,6 +20,9 @@ use whatsapp_rust::waproto::whatsapp as wa;
 
 /// Where the connector keeps a device: `backend/device.rs` there.
 const DEVICE: StateKey<'static> = StateKey { space: "device", scope: "", name: "" };
+
+/// So many are written to disk with one commit, or a few.
+const AT_ONCE: usize = 64;
 
 /// Links channels of a stopped host to accounts of the fake.
 #[derive(Parser)]
@@ -61,18 +65,35 @@ async fn main() -> anyhow::Result<()> {
     };
     let (store, _) = Store::open(options)?;
     let http = reqwest::Client::new();
-    for (channel, number) in &arguments.links {
-        let device = linked(&http, &arguments.control, number).await.with_context(|| format!("linking {channel}"))?;
-        if arguments.show_keys {
-            private(&device).iter().for_each(|key| println!("{}", hex::encode(key)));
+    for some in arguments.links.chunks(AT_ONCE) {
+        let mut links = JoinSet::new();
+        for (channel, number) in some.iter().cloned() {
+            links.spawn(link(store.clone(), http.clone(), arguments.control.clone(), channel, number));
         }
-        let states = store.account_state(&AccountId::new("whatsapp", channel));
-        let mut batch = states.batch();
-        batch.put(DEVICE, &serde_json::to_vec(&device)?);
-        states.commit(batch).await?;
+        while let Some(linked) = links.join_next().await {
+            let device = linked??;
+            if arguments.show_keys {
+                private(&device).iter().for_each(|key| println!("{}", hex::encode(key)));
+            }
+        }
     }
     store.close();
     Ok(())
+}
+
+async fn link(
+    store: Store,
+    http: reqwest::Client,
+    control: String,
+    channel: String,
+    number: String,
+) -> anyhow::Result<Device> {
+    let device = linked(&http, &control, &number).await.with_context(|| format!("linking {channel}"))?;
+    let states = store.account_state(&AccountId::new("whatsapp", &channel));
+    let mut batch = states.batch();
+    batch.put(DEVICE, &serde_json::to_vec(&device)?);
+    states.commit(batch).await?;
+    Ok(device)
 }
 
 /// All that whoever has it is the device.
