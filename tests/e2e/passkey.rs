@@ -1,9 +1,11 @@
-//! Linking a phone whose account demands its passkey.
+//! Linking a phone whose account demands its passkey: what a browser proves, and a code that both sides show.
 
 use serde_json::{Value, json};
 
 use crate::harness::{OWNER, World, eventually};
 use crate::linking::{in_state, unlinked};
+
+const ALICE: &str = "15550002222";
 
 /// What a browser makes of these options: `navigator.credentials.get` on WhatsApp's own page.
 fn assertion(options: &Value, origin: &str) -> Value {
@@ -44,8 +46,40 @@ async fn asked(world: &World) -> (crate::harness::Linking, Value) {
     (linking, asked["passkey"]["options"].clone())
 }
 
-/// B3, B11, E6: the attempt says what the phone asks for. A proof that was made on another page is refused in words, and
-/// links nobody.
+/// B3, B11: the attempt says what the phone asks for, takes the proof, shows the code that the phone shows, and is done
+/// when that is confirmed. Nothing can be said before its time.
+#[tokio::test]
+async fn passkey_is_proven_compared_and_links() {
+    let world = unlinked().await;
+    let (mut linking, options) = asked(&world).await;
+    assert_eq!(options["rpId"], "web.whatsapp.com");
+    let (status, said) = prove(&world, "passkey/confirm", Value::Null).await;
+    assert_eq!((status, &said["error"]["code"]), (409, &json!("conflict")), "{said}");
+    let proof = json!({ "assertion": assertion(&options, "https://web.whatsapp.com") });
+    let (status, said) = prove(&world, "passkey", proof.clone()).await;
+    assert_eq!(status, 200, "{said}");
+    world.whatsapp().post("show-passkey", json!({ "account": OWNER })).await;
+    let compares = |attempt: &Value| attempt["passkey"]["compare"].is_string();
+    let shown = linking.until("a code to compare", compares).await;
+    let phone = world.whatsapp().entry("passkey", |entry| entry["step"]["code"].is_string()).await;
+    assert_eq!(shown["passkey"]["compare"], phone["step"]["code"]);
+    assert!(!shown["passkey"]["instructions"].as_array().expect("steps").is_empty(), "{shown}");
+    let (status, said) = prove(&world, "passkey", proof).await;
+    assert_eq!(status, 409, "it was proven already: {said}");
+    assert!(world.whatsapp().entries("paired").await.is_empty(), "not before it is confirmed");
+    let (status, said) = prove(&world, "passkey/confirm", Value::Null).await;
+    assert_eq!(status, 200, "{said}");
+    world.whatsapp().entry("passkey", |entry| entry["step"] == "requested").await;
+    world.whatsapp().post("confirm-passkey", json!({ "account": OWNER })).await;
+    let linked = linking.end().await;
+    assert_eq!((linked.code, &linked.last["status"]), (Some(0), &json!("success")), "{linked:?}");
+    world.whatsapp().ready().await;
+    world.whatsapp().write(ALICE, "hello").await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
+    world.whatsapp().no_violations().await;
+}
+
+/// B11, E6: a proof that was made on another page is refused in words, and links nobody.
 #[tokio::test]
 async fn proof_of_another_page_is_refused() {
     let world = unlinked().await;

@@ -17,7 +17,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use crate::certificate::{public, rng};
 use crate::node::{self, attr, bytes, child, child_bytes, leaf};
 use crate::pairing;
-use crate::world::World;
+use crate::world::{Socket, World};
 
 /// Whose proofs are good: the page that a person would link on.
 const ORIGIN: &str = "https://web.whatsapp.com";
@@ -72,10 +72,8 @@ pub(crate) fn step(world: &mut World, socket: u64, iq: &Node) -> anyhow::Result<
     match first.tag.as_ref() {
         "ref" => world.say(socket, node::result(&id, [leaf("ref", demand.reference.clone())])),
         "passkey_prologue" => match prove(&demand.challenge, first) {
-            Ok((proven, shown)) => {
+            Ok(proven) => {
                 world.say(socket, node::result(&id, []));
-                let told = leaf("primary_ephemeral_identity", shown);
-                world.say(socket, node::notification("crsc_continuation", told));
                 tell(world, json!("proven"));
                 demand.proven = Some(proven);
             }
@@ -106,6 +104,22 @@ pub(crate) fn step(world: &mut World, socket: u64, iq: &Node) -> anyhow::Result<
     Ok(())
 }
 
+/// The phone has had its owner's proof, and goes on to the code.
+pub(crate) fn show(world: &mut World, account: &str) -> anyhow::Result<()> {
+    let number = world.account(account)?.phone.number.clone();
+    let proven = |(id, at): (&u64, &Socket)| {
+        let demand = at.demand.as_ref().filter(|demand| demand.account == number)?;
+        let proven = demand.proven.as_ref()?;
+        Some((*id, public(&proven.ours).to_vec(), proven.nonce.to_vec()))
+    };
+    let found = world.sockets.iter().find_map(proven);
+    let (socket, public_key, nonce) = found.context("no device has proven this owner's passkey")?;
+    let shown = wa::PrimaryEphemeralIdentity { public_key: Some(public_key), nonce: Some(nonce) };
+    let told = leaf("primary_ephemeral_identity", shown.encode_to_vec());
+    world.say(socket, node::notification("crsc_continuation", told));
+    Ok(())
+}
+
 /// The phone's owner finds the codes the same, after the device said so.
 pub(crate) fn confirm(world: &mut World, account: &str) -> anyhow::Result<()> {
     let number = world.account(account)?.phone.number.clone();
@@ -119,7 +133,7 @@ pub(crate) fn confirm(world: &mut World, account: &str) -> anyhow::Result<()> {
 }
 
 /// Whether a browser answered this very challenge, on the right page. The signature is the authenticator's affair.
-fn prove(challenge: &str, prologue: &Node) -> anyhow::Result<(Proven, Vec<u8>)> {
+fn prove(challenge: &str, prologue: &Node) -> anyhow::Result<Proven> {
     let assertion: Value = serde_json::from_slice(&child_bytes(prologue, "webauthn_assertion")?)?;
     let decode = |value: &Value| {
         let text = value.as_str().context("not a text")?;
@@ -134,8 +148,7 @@ fn prove(challenge: &str, prologue: &Node) -> anyhow::Result<(Proven, Vec<u8>)> 
     let identity = payload.companion_ephemeral_identity.context("no ephemeral identity")?;
     let commitment = payload.commitment.as_option().and_then(|c| c.hash.clone()).context("no commitment")?;
     let (ours, nonce) = (KeyPair::generate(&mut rng()), rng().random::<[u8; 32]>());
-    let shown = wa::PrimaryEphemeralIdentity { public_key: Some(public(&ours).to_vec()), nonce: Some(nonce.to_vec()) };
-    Ok((Proven { ours, nonce, identity, commitment, compared: false, secret: None }, shown.encode_to_vec()))
+    Ok(Proven { ours, nonce, identity, commitment, compared: false, secret: None })
 }
 
 /// The code that both sides show.

@@ -75,6 +75,7 @@ pub(crate) fn router(url: String) -> Router<Arc<Shared>> {
         .route("/_control/groups", post(people::group))
         .route("/_control/scan", post(people::scan))
         .route("/_control/enter-code", post(people::enter_code))
+        .route("/_control/show-passkey", post(people::show_passkey))
         .route("/_control/confirm-passkey", post(people::confirm_passkey))
         .route("/_control/seed", post(people::seed))
         .route("/_control/unlink", post(people::unlink))

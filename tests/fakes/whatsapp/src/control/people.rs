@@ -102,6 +102,11 @@ pub(super) struct Confirmed {
     account: String,
 }
 
+/// The phone goes on to the code, after a good proof.
+pub(super) async fn show_passkey(State(fake): Fake, Order(named): Order<Confirmed>) -> Told {
+    act(&fake, |world| passkey::show(world, &named.account).map(|()| json!({})))
+}
+
 /// The phone's owner says that the phone shows the code that the device shows.
 pub(super) async fn confirm_passkey(State(fake): Fake, Order(confirmed): Order<Confirmed>) -> Told {
     act(&fake, |world| passkey::confirm(world, &confirmed.account).map(|()| json!({})))
