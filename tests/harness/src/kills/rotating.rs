@@ -32,6 +32,13 @@ pub async fn while_rotating(
     assert_eq!(world.host.cli_json(&["key", "rotate"])["state"], "settled");
     let whole = started.elapsed();
     while toll.kills < kills {
+        // Two messages of one person that are decrypted side by side are what the library's 25 ms are dangerous to (see
+        // `settled` in the connector); here it is the rotation that is killed, not the ratchet.
+        if let Some(before) = toll.kills.checked_sub(1)
+            && !answered(world, person, &text(before)).await
+        {
+            break;
+        }
         toll.accepted += write(world, people, &text(toll.kills)).await + 1;
         world.whatsapp().write(person, &text(toll.kills)).await;
         ask_for_rotation(world);
@@ -54,6 +61,18 @@ async fn write(world: &World, people: &[i64], text: &str) -> usize {
     let write = |p: &i64| json!({ "bot": 4242, "from": { "id": p, "first_name": "P" }, "text": text });
     world.telegram.write_all(people.iter().map(write).collect()).await;
     people.len()
+}
+
+/// Whether this person has the answer to that within our patience.
+async fn answered(world: &World, person: &str, text: &str) -> bool {
+    let (deadline, wanted) = (Instant::now() + PATIENCE, format!("echo: {text}"));
+    while Instant::now() < deadline {
+        if world.whatsapp().texts_to(person).await.contains(&wanted) {
+            return true;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    false
 }
 
 fn text(round: usize) -> String {
