@@ -1,9 +1,15 @@
-//! A data folder that is not what it should be: another program's, a newer host's, or damaged.
+//! A data folder that is not what it should be: another program's, a newer host's, damaged, or on a disk that is full.
 //! Always in the midst of a conversation, which goes on where it was once that is over.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use crate::harness::{World, whatsapp_config};
+use serde_json::json;
+
+use crate::harness::{OWNER, World, eventually, eventually_within, telegram_channel, whatsapp_config};
+use crate::machines::with_mounts;
 
 const ALICE: &str = "15550002222";
 
@@ -93,5 +99,84 @@ async fn journal_that_is_not_ours_or_broken_is_refused_and_left_alone() {
     }
     assert!(world.whatsapp().entries("paired").await.is_empty());
     assert_eq!(world.whatsapp().texts_to(ALICE).await.len(), cases.len() + 1);
+    world.whatsapp().no_violations().await;
+}
+
+/// Whether this machine lets a test have mounts of its own; where not, the case says so and fails.
+fn must_mount(world: &World) {
+    let probe = world.path("probe");
+    std::fs::create_dir(&probe).expect("a folder");
+    let script = format!("mount -t tmpfs -o size=1m tmpfs {}", probe.display());
+    let tried = ["-m", "-Urm"].map(|flags| Command::new("unshare").args([flags, "sh", "-c", &script]).output());
+    let can = tried.iter().any(|said| said.as_ref().is_ok_and(|output| output.status.success()));
+    assert!(can, "a full disk needs a mount of its own (root, or user namespaces); this machine refuses: {tried:?}");
+}
+
+/// Writes until there is no room.
+fn fill(at: &Path) {
+    let mut file = std::fs::File::create(at).expect("there is room for a name");
+    for size in [1 << 20, 1 << 12] {
+        let chunk = vec![0; size];
+        while file.write_all(&chunk).is_ok() {}
+    }
+}
+
+/// The mount is the host's alone: others see it through its process.
+fn seen_by(world: &World, path: &str) -> PathBuf {
+    Path::new(&format!("/proc/{}/root", world.host.id())).join(world.path(path).strip_prefix("/").expect("absolute"))
+}
+
+/// F6: the disk fills up while people talk on WhatsApp and Telegram: the host says so, with a code where it is asked for
+/// something, and lives; nothing is acknowledged that it could not keep. With room again everything is answered, once.
+#[tokio::test]
+async fn full_disk_loses_nothing_and_is_got_over() {
+    let mut world = World::empty();
+    must_mount(&world);
+    world.whatsapp().account(OWNER).await;
+    world.whatsapp().contact(ALICE, "Alice").await;
+    let config = whatsapp_config(&format!("\"+{ALICE}\"")) + &telegram_channel("\"tg:1001\"");
+    world.write_config(&format!("data_dir = \"small/data\"\n{config}"));
+    world.whatsapp().seed(world.folder(), "wa", OWNER);
+    let (small, data) = (world.path("small"), world.path("data"));
+    std::fs::create_dir(&small).expect("a folder");
+    let commands = "mount -t tmpfs -o size=24m,mode=700 tmpfs \"$1\"; cp -a \"$2\" \"$1\"/data";
+    with_mounts(&mut world, commands, &[&small, &data]);
+    world.host.start().await;
+    world.whatsapp().ready().await;
+    world.telegram.polled(4242).await;
+    says(&world, 1).await;
+    let id = world.host.id();
+
+    let filler = seen_by(&world, "small/filler");
+    fill(&filler);
+    let mut people = 7000_u32..;
+    let (status, said) = eventually("there is no room for one more word", || {
+        let (host, person) = (&world.host, people.next().expect("there are more"));
+        async move {
+            let (status, said) = host.call("POST", &format!("contacts/tg:{person}/block"), json!({})).await;
+            (status != 204).then_some((status, said))
+        }
+    })
+    .await;
+    assert_eq!((status, &said["error"]["code"]), (503, &json!("disk_full")), "{said}");
+    world.whatsapp().write(ALICE, "n2").await;
+    world.telegram.write(4242, 1001, "and you?").await;
+    eventually("the log says that the disk is full", || async {
+        world.host.log_text().contains("disk of the data folder is full").then_some(())
+    })
+    .await;
+
+    std::fs::remove_file(&filler).expect("there is room again");
+    // Both connect again by themselves, after waits of up to 30 s.
+    eventually_within(Duration::from_secs(90), "both are answered", || async {
+        let both = world.whatsapp().texts_to(ALICE).await.len() == 2 && world.telegram.texts_to(1001).await.len() == 1;
+        both.then_some(())
+    })
+    .await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 2).await, "echo: n2");
+    assert_eq!(world.telegram.nth_to(1001, 1).await, "echo: and you?");
+    says(&world, 3).await;
+    assert_eq!((world.host.id(), world.host.has_ended()), (id, None), "it lived through it");
+    assert_eq!(world.telegram.texts_to(1001).await.len(), 1);
     world.whatsapp().no_violations().await;
 }

@@ -30,7 +30,7 @@ fn notes(status: &Value) -> String {
 }
 
 /// Runs the host with mounts of its own, after these commands of the shell. `$1` and so on are `args`.
-fn with_mounts(world: &mut World, commands: &str, args: &[&Path]) {
+pub(crate) fn with_mounts(world: &mut World, commands: &str, args: &[&Path]) {
     let root = std::fs::metadata("/proc/self").expect("this process is there").uid() == 0;
     let flags = if root { "-m" } else { "-Urm" };
     let script = format!("set -e; {commands}; shift {}; exec \"$@\"", args.len());

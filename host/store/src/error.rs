@@ -48,6 +48,11 @@ pub enum StoreError {
     Damaged { reason: String },
     #[error("the disk of the data folder is full: nothing of this was kept, and nothing kept is lost. Make room")]
     DiskFull,
+    /// An earlier write of the same account's state was lost.
+    #[error(
+        "an earlier change of this account's state was lost: nothing of it is kept until it starts again from disk"
+    )]
+    OutOfStep,
     #[error("the tables can't be brought up to date: {reason}")]
     Migration { reason: Arc<refinery::Error> },
     #[error("the journal can't be read or written: {reason}")]
@@ -80,6 +85,7 @@ impl StoreError {
             Self::Foreign { .. } => "foreign-database",
             Self::Newer { .. } => "newer-database",
             Self::DiskFull => "disk-full",
+            Self::OutOfStep => "out-of-step",
             Self::Migration { .. } => "migration",
             Self::Sql { .. } => "journal",
             Self::NotPending { .. } | Self::WrongState { .. } | Self::NextNotArmed { .. } => "wrong-state",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchhook_core::id::AccountId;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::account::record::{Change, Place, StateBatch, StateEntry, StateKey, scope_tag};
 use crate::account::rows::{self, Range};
@@ -11,12 +11,13 @@ use crate::error::StoreError;
 use crate::memory::Pair;
 use crate::store::Store;
 use crate::tag::Tag;
-use crate::writer::{Batch, Keeps, Ordered};
+use crate::writer::{Awaited, Batch, Keeps, Ordered, Work};
 
 /// The state of one account. Cheap to clone.
 ///
 /// Reads see every write asked for before them, awaited or ordered. A write that fails leaves whoever relies on it with a
-/// memory that the disk does not share: [`AccountStore::lost`] tells, and the only cure is to start again from disk.
+/// memory that the disk does not share: [`AccountStore::lost`] tells, and the only cure is to start again from disk. Until
+/// then no write is done any more: a ratchet kept without the message that turned it would lose that message.
 #[derive(Clone)]
 pub struct AccountStore {
     store: Store,
@@ -56,8 +57,7 @@ impl AccountStore {
             return Ok(());
         }
         let StateBatch { changes, sealing: _until_queued, .. } = batch;
-        let work = move |batch: &mut Batch<'_>| changes.iter().try_for_each(|change| rows::apply(batch, change));
-        self.told(self.store.write_keeping(Keeps::Power, work).await)
+        self.write(move |batch| changes.iter().try_for_each(|change| rows::apply(batch, change))).await
     }
 
     /// Ordered: returns when the batch is queued; what is asked for later comes later, and a read sees it.
@@ -67,7 +67,7 @@ impl AccountStore {
         }
         let StateBatch { changes, sealing: _until_queued, .. } = batch;
         let known: Vec<_> = changes.iter().map(known).collect();
-        let work = move |batch: &mut Batch<'_>| changes.iter().try_for_each(|change| rows::apply(batch, change));
+        let work = self.in_step(move |batch| changes.iter().try_for_each(|change| rows::apply(batch, change)));
         let room = self.told(self.store.room().await)?;
         let (shared, lost) = (self.store.shared().clone(), self.lost.clone());
         // Held while sending, so that what memory says last is also written last.
@@ -80,6 +80,7 @@ impl AccountStore {
                 lost.send_replace(true);
             }
         };
+        // `end` is called before the next commit is begun.
         room.send(Box::new(Ordered { name: "account state", work: Some(work), result: Ok(()), end }));
         Ok(())
     }
@@ -158,17 +159,47 @@ impl AccountStore {
         self.delete(vec![Range::Before(space, bound)]).await
     }
 
-    /// Deletes everything the account has.
+    /// Deletes everything the account has, also after a write that was lost: nothing is of one time.
     pub async fn clear(&self) -> Result<(), StoreError> {
-        self.delete(vec![Range::Account]).await.map(drop)
+        let account = self.tag();
+        let delete = move |batch: &mut Batch<'_>| rows::delete(batch, account, &Range::Account);
+        self.told(self.store.write_keeping(Keeps::Power, delete).await).map(drop)
     }
 
     async fn delete(&self, ranges: Vec<Range>) -> Result<usize, StoreError> {
         let account = self.tag();
-        let work = move |batch: &mut Batch<'_>| {
+        let delete = move |batch: &mut Batch<'_>| {
             ranges.iter().try_fold(0, |count, range| Ok(count + rows::delete(batch, account, range)?))
         };
-        self.told(self.store.write_keeping(Keeps::Power, work).await)
+        self.write(delete).await
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, wait) = oneshot::channel();
+        let (work, lost) = (Some(self.in_step(work)), self.lost.clone());
+        let write = Awaited { work, result: None, answer, keeps: Keeps::Power };
+        self.store.queue(Box::new(InStep { write, lost })).await;
+        self.told(wait.await.unwrap_or(Err(StoreError::Closed)))
+    }
+
+    /// Refuses the work once an earlier write was lost, and is lost if it fails.
+    fn in_step<T, F>(&self, work: F) -> impl FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + use<T, F>
+    where
+        F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send,
+    {
+        let lost = self.lost.clone();
+        move |batch| {
+            if *lost.borrow() {
+                return Err(StoreError::OutOfStep);
+            }
+            work(batch).inspect_err(|_| {
+                lost.send_replace(true);
+            })
+        }
     }
 
     fn told<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
@@ -184,6 +215,28 @@ impl AccountStore {
 
     fn scope(&self, space: &str, scope: &str) -> Tag {
         scope_tag(self.store.vault(), &self.account, space, scope)
+    }
+}
+
+/// A write that says that it is lost before the next commit is begun.
+struct InStep<W> {
+    write: W,
+    lost: Arc<watch::Sender<bool>>,
+}
+
+impl<W: Work> Work for InStep<W> {
+    fn run(&mut self, batch: &mut Batch<'_>) {
+        self.write.run(batch);
+    }
+    fn keeps(&self) -> Keeps {
+        self.write.keeps()
+    }
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        let Self { write, lost } = *self;
+        if commit.is_err() {
+            lost.send_replace(true);
+        }
+        Box::new(write).finish(commit);
     }
 }
 

@@ -175,6 +175,32 @@ async fn a_write_that_fails_is_told() {
     tokio::time::timeout(Duration::from_secs(5), lost.wait_for(|lost| *lost)).await.unwrap().unwrap();
 }
 
+/// F6: a disk that was full for one write takes the next, and what was kept would be of two times.
+#[tokio::test]
+async fn nothing_is_kept_after_a_write_that_was_lost() {
+    let f = Fixture::new();
+    let states = mine(&f);
+    let limit = async |pragma: &'static str| {
+        f.store.write(move |batch| Ok(batch.conn().query_row(pragma, [], |_| Ok(()))?)).await.unwrap();
+    };
+    put(&states, StateKey::new(SPACE, "before"), b"1").await;
+    limit("PRAGMA max_page_count = 1").await;
+    let mut large = states.batch();
+    large.put(StateKey::new(SPACE, "pending message"), &vec![7; 1 << 20]);
+    states.queue(large).await.unwrap();
+    let mut small = states.batch();
+    small.put(StateKey::new(SPACE, "before"), b"2");
+    // It would fit.
+    assert!(states.commit(small).await.is_err());
+    limit("PRAGMA max_page_count = 1000000").await;
+    let mut small = states.batch();
+    small.put(StateKey::new(SPACE, "before"), b"3");
+    assert!(matches!(states.commit(small).await, Err(StoreError::OutOfStep)));
+    let anew = mine(&f);
+    assert_eq!(anew.get(StateKey::new(SPACE, "before")).await.unwrap().unwrap(), b"1");
+    put(&anew, StateKey::new(SPACE, "before"), b"4").await;
+}
+
 /// B8: what must never step back is synced even where the store as a whole survives the process alone.
 #[tokio::test]
 async fn the_state_of_an_account_survives_a_power_cut_whatever_the_durability() {
