@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{OWNER, World, anywhere, eventually, whatsapp_config, while_linking};
+use crate::harness::{Linking, OWNER, World, anywhere, eventually, whatsapp_config, while_linking};
 
 const ALICE: &str = "15550002222";
 const OTHER: &str = "15550004444";
@@ -68,6 +68,16 @@ async fn scanned_phone_is_linked_and_its_people_are_answered() {
     world.whatsapp().no_violations().await;
 }
 
+/// The command ends well, and the first who writes is answered.
+pub(crate) async fn links_and_answers(world: &World, linking: Linking) {
+    let linked = linking.end().await;
+    assert_eq!((linked.code, &linked.last["status"]), (Some(0), &json!("success")), "{linked:?}");
+    world.whatsapp().ready().await;
+    world.whatsapp().write(ALICE, "hello").await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
+    world.whatsapp().no_violations().await;
+}
+
 /// B2, E6: a code of two groups of four, typed wrongly and then rightly.
 #[tokio::test]
 async fn typed_code_links_after_a_wrong_one() {
@@ -84,12 +94,7 @@ async fn typed_code_links_after_a_wrong_one() {
     world.whatsapp().post("enter-code", json!({ "account": OWNER, "code": wrong })).await;
     world.whatsapp().entry("code_refused", |_| true).await;
     world.whatsapp().post("enter-code", json!({ "account": OWNER, "code": code })).await;
-    let linked = linking.end().await;
-    assert_eq!((linked.code, &linked.last["status"]), (Some(0), &json!("success")), "{linked:?}");
-    world.whatsapp().ready().await;
-    world.whatsapp().write(ALICE, "hello").await;
-    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
-    world.whatsapp().no_violations().await;
+    links_and_answers(&world, linking).await;
 }
 
 /// B1: a QR code that the server withdraws is replaced, and the dead one links nobody.

@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{OWNER, World, eventually};
-use crate::linking::{in_state, unlinked};
-
-const ALICE: &str = "15550002222";
+use crate::linking::{in_state, links_and_answers, unlinked};
 
 /// What a browser makes of these options: `navigator.credentials.get` on WhatsApp's own page.
 fn assertion(options: &Value, origin: &str) -> Value {
@@ -71,12 +69,7 @@ async fn passkey_is_proven_compared_and_links() {
     assert_eq!(status, 200, "{said}");
     world.whatsapp().entry("passkey", |entry| entry["step"] == "requested").await;
     world.whatsapp().post("confirm-passkey", json!({ "account": OWNER })).await;
-    let linked = linking.end().await;
-    assert_eq!((linked.code, &linked.last["status"]), (Some(0), &json!("success")), "{linked:?}");
-    world.whatsapp().ready().await;
-    world.whatsapp().write(ALICE, "hello").await;
-    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "echo: hello");
-    world.whatsapp().no_violations().await;
+    links_and_answers(&world, linking).await;
 }
 
 /// B11, E6: a proof that was made on another page is refused in words, and links nobody.

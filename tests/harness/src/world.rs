@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
@@ -149,7 +150,17 @@ fn cache_dir() -> PathBuf {
     programs().with_file_name("tmp").join("plugin-cache")
 }
 
+/// A port that the host can be told to listen on, also after it was killed: one that systems don't give away to whoever
+/// connects or asks for any (32768 and above on Linux, 49152 and above elsewhere), and none that was handed out before.
+/// Several programs of tests may run at once, so each begins elsewhere.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("it has an address").port()
+    const PORTS: std::ops::Range<u32> = 10_240..32_768;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let offset = std::process::id().wrapping_mul(97);
+    let count = PORTS.end - PORTS.start;
+    (0..count)
+        .map(|_| PORTS.start + offset.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("loopback has a free port")
 }
