@@ -17,6 +17,12 @@ use crate::traffic::{Traffic, quarter};
 use crate::writer::{Batch, Ordered};
 
 impl Store {
+    /// What a provider is to know a delivery by: the same for every attempt, like that of no other store, and nothing that
+    /// could be guessed.
+    pub fn delivery_key(&self, id: OutboxId) -> String {
+        self.vault().tag("delivery key", &[&id.to_string()]).hex()
+    }
+
     /// A ready or unknown delivery is about to leave: one attempt more. Awaited: only then may it leave.
     pub async fn arm(&self, id: OutboxId) -> Result<(), StoreError> {
         self.write(move |batch| arm(batch, id)).await

@@ -267,7 +267,7 @@ impl Dispatcher {
             thread: row.thread.clone(),
             action,
             answers: row.answers.clone(),
-            idempotency_key: format!("sh-{}", row.id),
+            idempotency_key: self.desk.store.delivery_key(row.id),
         };
         failpoint::edge("dispatch.before_send");
         let sending = AssertUnwindSafe(connector.deliver(&delivery)).catch_unwind();

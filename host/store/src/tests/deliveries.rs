@@ -22,6 +22,17 @@ async fn a_delivery_is_armed_sent_and_remembered() {
     assert!(f.store.deliveries(&account()).await.unwrap().is_empty());
 }
 
+/// What a provider knows a delivery by is kept over a restart, and no other store has it.
+#[tokio::test]
+async fn deliveries_are_known_by_keys_of_this_store() {
+    let (f, g) = (Fixture::new(), Fixture::new());
+    let key = |f: &Fixture, id| f.store.delivery_key(OutboxId(id));
+    assert_ne!(key(&f, 1), key(&f, 2));
+    assert_ne!(key(&f, 1), key(&g, 1), "a folder begun anew starts with the same numbers");
+    let before = key(&f, 1);
+    assert_eq!(key(&f.reopen().0, 1), before);
+}
+
 #[tokio::test]
 async fn the_end_is_kept_even_where_the_next_one_may_not_leave() {
     let f = Fixture::new();
