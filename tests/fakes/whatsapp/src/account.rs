@@ -7,6 +7,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 
 use crate::device::Device;
 use crate::fault::Faults;
+use crate::node::attr;
 use crate::pairing::LinkCode;
 use crate::person::Person;
 
@@ -35,16 +36,27 @@ pub(crate) struct Account {
     pub(crate) sender_keys: HashSet<(String, String)>,
 }
 
-/// A message on its way to the device, until the device acknowledges it.
+/// What is on its way to the device, until the device acknowledges it.
 pub(crate) struct Pending {
     pub(crate) id: String,
-    /// Who wrote it, by number.
+    /// Whose it is, by number.
     pub(crate) from: String,
     pub(crate) group: Option<Jid>,
-    pub(crate) plain: wa::Message,
+    pub(crate) what: What,
     pub(crate) node: Node,
     /// The connection it was sent on last.
     pub(crate) sent_on: Option<u64>,
+}
+
+pub(crate) enum What {
+    Message(Box<wa::Message>),
+    Receipt,
+}
+
+impl Pending {
+    pub(crate) fn is_receipt(&self) -> bool {
+        matches!(self.what, What::Receipt)
+    }
 }
 
 impl Account {
@@ -92,9 +104,8 @@ impl Account {
 
     /// The device has a message: it is not sent again.
     pub(crate) fn acknowledge(&mut self, id: &str) -> bool {
-        let Some(at) = self.queue.iter().position(|pending| pending.id == id && pending.sent_on.is_some()) else {
-            return false;
-        };
+        let is_it = |pending: &Pending| !pending.is_receipt() && pending.id == id && pending.sent_on.is_some();
+        let Some(at) = self.queue.iter().position(is_it) else { return false };
         self.delivered.extend(self.queue.remove(at));
         if self.delivered.len() > KEPT {
             self.delivered.pop_front();
@@ -102,9 +113,23 @@ impl Account {
         true
     }
 
+    /// The device has a receipt, of this kind and from there: it is not told again.
+    pub(crate) fn acknowledge_receipt(&mut self, id: &str, kind: &str, from: &str) -> bool {
+        let is_it = |pending: &Pending| {
+            let of = |name| attr(&pending.node, name);
+            pending.is_receipt()
+                && pending.sent_on.is_some()
+                && pending.id == id
+                && of("type") == kind
+                && of("from") == from
+        };
+        let at = self.queue.iter().position(is_it);
+        at.and_then(|at| self.queue.remove(at)).is_some()
+    }
+
     /// A message the device could not read, back in the queue.
     pub(crate) fn ask_again(&mut self, id: &str) -> Option<Pending> {
-        if let Some(at) = self.queue.iter().position(|pending| pending.id == id) {
+        if let Some(at) = self.queue.iter().position(|pending| !pending.is_receipt() && pending.id == id) {
             return self.queue.remove(at);
         }
         let at = self.delivered.iter().position(|pending| pending.id == id)?;

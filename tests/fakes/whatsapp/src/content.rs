@@ -6,7 +6,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 /// `type` of the stanza that carries a message.
 pub(crate) fn stanza_type(plain: &wa::Message) -> &'static str {
     match describe(plain)["kind"].as_str() {
-        Some("image" | "video" | "audio" | "document" | "sticker") => "media",
+        Some("image" | "video" | "audio" | "document" | "sticker" | "location" | "contact") => "media",
         Some("reaction") => "reaction",
         _ => "text",
     }
@@ -32,7 +32,10 @@ pub(crate) fn describe(plain: &wa::Message) -> Value {
         let mentions = context.map(|context| context.mentioned_jid.clone()).unwrap_or_default();
         return json!({ "kind": "text", "text": extended.text, "quoted": quoted, "mentions": mentions });
     }
-    media(plain).or_else(|| about_another(plain)).unwrap_or_else(|| json!({ "kind": "other" }))
+    media(plain)
+        .or_else(|| place_or_card(plain))
+        .or_else(|| about_another(plain))
+        .unwrap_or_else(|| json!({ "kind": "other" }))
 }
 
 fn media(plain: &wa::Message) -> Option<Value> {
@@ -57,6 +60,14 @@ fn media(plain: &wa::Message) -> Option<Value> {
         .or_else(|| file.file_name.clone()));
     media!("sticker", sticker_message, |_: &wa::message::StickerMessage| None);
     None
+}
+
+fn place_or_card(plain: &wa::Message) -> Option<Value> {
+    if let Some(at) = plain.location_message.as_option() {
+        return Some(json!({ "kind": "location", "at": [at.degrees_latitude, at.degrees_longitude] }));
+    }
+    let card = plain.contact_message.as_option()?;
+    Some(json!({ "kind": "contact", "text": card.display_name }))
 }
 
 /// Reactions, edits and deletions name the message they are about.

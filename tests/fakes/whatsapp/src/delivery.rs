@@ -8,7 +8,7 @@ use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message as part;
 
-use crate::account::Pending;
+use crate::account::{Pending, What};
 use crate::content;
 use crate::group::Addressing;
 use crate::node::{attr, info};
@@ -70,9 +70,21 @@ pub(crate) fn write(
     let told = content::describe(&plain);
     let jid = group.map(|group| group.jid());
     world.ledger.add("written", json!({ "account": number, "id": id, "from": author, "chat": jid.as_ref().map(Jid::to_string), "content": told }));
-    let pending = Pending { id: id.to_owned(), from: author, group: jid, plain, node, sent_on: None };
-    world.account(&number)?.queue.push_back(pending);
-    flush(world, &number);
+    let pending = Pending {
+        id: id.to_owned(),
+        from: author,
+        group: jid,
+        what: What::Message(Box::new(plain)),
+        node,
+        sent_on: None,
+    };
+    queue(world, &number, pending)
+}
+
+/// Sends something as soon as the device can have it.
+pub(crate) fn queue(world: &mut World, account: &str, pending: Pending) -> anyhow::Result<()> {
+    world.account(account)?.queue.push_back(pending);
+    flush(world, account);
     Ok(())
 }
 
@@ -151,7 +163,9 @@ pub(crate) fn resume(world: &mut World, socket: u64, account: &str) -> anyhow::R
     let waiting = if owner.faults.held { 0 } else { owner.queue.len() };
     if waiting > 0 {
         let preview = NodeBuilder::new("offline_preview").attr("count", waiting.to_string());
-        let preview = preview.attr("message", waiting.to_string()).attr("receipt", "0").attr("notification", "0");
+        let receipts = owner.queue.iter().filter(|pending| pending.is_receipt()).count();
+        let preview = preview.attr("message", (waiting - receipts).to_string());
+        let preview = preview.attr("receipt", receipts.to_string()).attr("notification", "0");
         world.say(socket, info(preview.attr("appdata", "0").build()));
         send(world, account, Some(socket), PRIMER);
     }
@@ -183,6 +197,7 @@ fn end(world: &mut World, socket: u64, account: &str, count: usize) -> anyhow::R
 pub(crate) fn again(world: &mut World, account: &str, id: &str) -> anyhow::Result<()> {
     let owner = world.account(account)?;
     let Some(mut pending) = owner.ask_again(id) else { return Ok(()) };
+    let What::Message(plain) = &pending.what else { return Ok(()) };
     if let Some(group) = &pending.group {
         owner.sender_keys.remove(&(group.to_string(), pending.from.clone()));
     }
@@ -191,8 +206,8 @@ pub(crate) fn again(world: &mut World, account: &str, id: &str) -> anyhow::Resul
         Ok(())
     })?;
     let encs = match &pending.group {
-        None => vec![world.meet(account, &pending.from, |person, device| person.encrypt(device, &pending.plain))?],
-        Some(group) => for_group(world, account, &pending.from, group, &pending.plain)?,
+        None => vec![world.meet(account, &pending.from, |person, device| person.encrypt(device, plain))?],
+        Some(group) => for_group(world, account, &pending.from, group, plain)?,
     };
     let mut fresh = NodeBuilder::new("message").children(encs).build();
     fresh.attrs = pending.node.attrs.clone();

@@ -17,6 +17,7 @@ mod media;
 mod message;
 mod node;
 mod noise;
+mod own;
 mod pairing;
 mod passkey;
 mod person;

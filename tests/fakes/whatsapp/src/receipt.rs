@@ -5,6 +5,7 @@ use serde_json::json;
 use whatsapp_rust::wacore_binary::Node;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 
+use crate::account::{Pending, What};
 use crate::certificate::now;
 use crate::delivery;
 use crate::node::{attr, jid};
@@ -48,8 +49,17 @@ pub(crate) fn receipt(world: &mut World, socket: u64, account: &str, node: &Node
 /// The device acknowledges a stanza.
 pub(crate) fn ack(world: &mut World, account: &str, node: &Node) -> anyhow::Result<()> {
     let id = attr(node, "id");
-    if attr(node, "class") == "message" && world.account(account)?.acknowledge(&id) {
-        world.ledger.add("acked", json!({ "account": account, "id": id }));
+    let owner = world.account(account)?;
+    match attr(node, "class").as_str() {
+        "message" if owner.acknowledge(&id) => world.ledger.add("acked", json!({ "account": account, "id": id })),
+        "receipt" => {
+            let (kind, from) = (attr(node, "type"), attr(node, "to"));
+            anyhow::ensure!(
+                owner.acknowledge_receipt(&id, &kind, &from),
+                "an ack for a receipt that nobody told: {id}"
+            );
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -68,7 +78,7 @@ pub(crate) fn shown(world: &mut World, account: &str, node: &Node) -> anyhow::Re
     Ok(())
 }
 
-/// Somebody got or read what the device sent, directly or in a group.
+/// Somebody got or read what the account sent, directly or in a group. It waits for the device like what people write.
 pub(crate) fn by_person(
     world: &mut World,
     account: &str,
@@ -79,6 +89,7 @@ pub(crate) fn by_person(
 ) -> anyhow::Result<()> {
     let person = world.person(person).with_context(|| format!("there is nobody {person}"))?;
     let who = person.lid_jid();
+    let number = person.number.clone();
     let (first, rest) = ids.split_first().context("a receipt for nothing")?;
     let node = NodeBuilder::new("receipt").attr("id", first.clone()).attr("t", now().to_string());
     let node = match group {
@@ -95,7 +106,9 @@ pub(crate) fn by_person(
     };
     let items = rest.iter().map(|id| NodeBuilder::new("item").attr("id", id.clone()).build());
     let list = (!rest.is_empty()).then(|| NodeBuilder::new("list").children(items).build());
-    let socket = world.account(account)?.socket.context("the device is not connected")?;
-    world.say(socket, node.children(list).build());
-    Ok(())
+    let group = group.and_then(|group| world.groups.get(group)).map(|group| group.jid());
+    let node = node.children(list).build();
+    let pending = Pending { id: first.clone(), from: number, group, what: What::Receipt, node, sent_on: None };
+    world.account(account)?.device.as_ref().context("no device is linked")?;
+    delivery::queue(world, account, pending)
 }

@@ -18,13 +18,15 @@ use crate::delivery::{self, Alias, Manner};
 use crate::group::Addressing;
 use crate::receipt::{self, Kind};
 use crate::world::World;
-use crate::{media, node};
+use crate::{media, node, own};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Writing {
     account: String,
     from: String,
+    /// Whom the account's owner writes to, outside of groups.
+    to: Option<String>,
     group: Option<String>,
     id: Option<String>,
     #[serde(default, rename = "as")]
@@ -38,6 +40,9 @@ pub(super) struct Writing {
     #[serde(default)]
     mentions: Vec<String>,
     media: Option<Media>,
+    location: Option<Location>,
+    /// Somebody's card: a name.
+    contact: Option<String>,
     reaction: Option<Reaction>,
     edit: Option<String>,
     delete: Option<String>,
@@ -66,6 +71,13 @@ struct Media {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Location {
+    latitude: f64,
+    longitude: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Reaction {
     of: String,
     emoji: String,
@@ -78,7 +90,14 @@ pub(super) async fn write(State(fake): Fake, Order(writing): Order<Writing>) -> 
         let id = writing.id.clone().unwrap_or_else(|| node::id("3A"));
         let plain = compose(world, &writing)?;
         let manner = Manner { from: writing.name, alias: writing.alias, at: writing.at.unwrap_or_else(now) };
-        delivery::write(world, &writing.account, &writing.from, writing.group.as_deref(), &id, plain, manner)?;
+        let (account, from) = (&writing.account, &writing.from);
+        let own = world.account(account)?.phone.is(from);
+        match (&writing.to, writing.group.as_deref()) {
+            (Some(to), None) if own => own::write(world, account, to, &id, plain, manner)?,
+            (Some(_), _) => anyhow::bail!("only the account's owner writes to somebody; others write to the account"),
+            (None, None) if own => anyhow::bail!("whom does the owner write to? Give to, or group"),
+            (None, group) => delivery::write(world, account, from, group, &id, plain, manner)?,
+        }
         Ok(json!({ "id": id }))
     })
 }
@@ -118,14 +137,35 @@ fn compose(world: &mut World, writing: &Writing) -> anyhow::Result<wa::Message> 
         let edited = MessageField::some(text(world, writing)?);
         return Ok(change(of, part::protocol_message::Type::MESSAGE_EDIT, edited));
     }
+    if let Some(said) = place_or_card(writing) {
+        return Ok(said);
+    }
     match &writing.media {
         Some(file) => attach(world, file, writing.text.clone()),
         None => text(world, writing),
     }
 }
 
+fn place_or_card(writing: &Writing) -> Option<wa::Message> {
+    if let Some(Location { latitude, longitude }) = writing.location {
+        let at = part::LocationMessage {
+            degrees_latitude: Some(latitude),
+            degrees_longitude: Some(longitude),
+            ..Default::default()
+        };
+        return Some(wa::Message { location_message: MessageField::some(at), ..Default::default() });
+    }
+    let name = writing.contact.as_ref()?;
+    let vcard = Some(format!("BEGIN:VCARD\nVERSION:3.0\nFN:{name}\nEND:VCARD"));
+    let card = part::ContactMessage { display_name: Some(name.clone()), vcard, ..Default::default() };
+    Some(wa::Message { contact_message: MessageField::some(card), ..Default::default() })
+}
+
 fn text(world: &mut World, writing: &Writing) -> anyhow::Result<wa::Message> {
-    let text = writing.text.clone().context("nothing is said: give text, media, reaction, edit or delete")?;
+    let text = writing
+        .text
+        .clone()
+        .context("nothing is said: give text, media, location, contact, reaction, edit or delete")?;
     if writing.quote.is_none() && writing.mentions.is_empty() {
         return Ok(wa::Message { conversation: Some(text), ..Default::default() });
     }
