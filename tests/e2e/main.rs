@@ -3,6 +3,7 @@
 
 use ::harness;
 
+mod accounts;
 mod bad_edits;
 mod bad_input;
 #[cfg(target_os = "linux")]

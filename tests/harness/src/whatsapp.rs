@@ -121,11 +121,7 @@ impl WhatsApp {
 
     /// Waits until the device is logged in, has had what waited for it, and can be written to.
     pub async fn ready(&self) {
-        eventually("the device is logged in", || async {
-            let owner = self.owner().await;
-            (owner["ready"] == true && owner["prekeys"].as_u64() > Some(0)).then_some(())
-        })
-        .await;
+        eventually("the device is logged in", || async { is_ready(&self.owner().await).then_some(()) }).await;
     }
 
     /// The public key that a device pins for the server's.
@@ -139,23 +135,39 @@ impl WhatsApp {
         assert_eq!(self.entries("violation").await, Vec::<Value>::new());
     }
 
+    /// How many accounts' devices are, as in [`WhatsApp::ready`].
+    pub async fn ready_accounts(&self) -> usize {
+        let accounts = self.get("accounts").await;
+        accounts.as_array().map_or(0, |all| all.iter().filter(|account| is_ready(account)).count())
+    }
+
     /// Links a channel of a host that does not run, as if it had paired: its device pins the fake's key.
     /// Gives the private keys of the device.
     pub fn seed(&self, folder: &Path, channel: &str, number: &str) -> Vec<Vec<u8>> {
+        let keys = self.seed_all(folder, [(channel.to_owned(), number.to_owned())]);
+        assert_eq!(keys.len(), 4, "a device has as many");
+        keys
+    }
+
+    /// The same for several channels, each with its number.
+    pub fn seed_all(&self, folder: &Path, links: impl IntoIterator<Item = (String, String)>) -> Vec<Vec<u8>> {
         let path = |name: &str| folder.join(name).into_os_string();
         let seeded = Command::new(program("seed-whatsapp"))
             .arg("--data")
             .arg(path("data"))
             .arg("--keys")
             .arg(path("keys"))
-            .args(["--show-keys", "--control", &self.control, &format!("{channel}={number}")])
+            .args(["--show-keys", "--control", &self.control])
+            .args(links.into_iter().map(|(channel, number)| format!("{channel}={number}")))
             .output()
             .expect("the program starts");
         assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
-        let keys: Vec<_> = String::from_utf8_lossy(&seeded.stdout).lines().map(from_hex).collect();
-        assert_eq!(keys.len(), 4, "a device has as many");
-        keys
+        String::from_utf8_lossy(&seeded.stdout).lines().map(from_hex).collect()
     }
+}
+
+fn is_ready(account: &Value) -> bool {
+    account["ready"] == true && account["prekeys"].as_u64() > Some(0)
 }
 
 fn from_hex(text: &str) -> Vec<u8> {
