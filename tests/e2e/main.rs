@@ -16,6 +16,7 @@ mod limits;
 mod linking;
 #[cfg(target_os = "linux")]
 mod machines;
+mod messages;
 mod metrics;
 mod passkey;
 mod refusals;

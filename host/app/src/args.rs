@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand};
 use switchhook_core::id::{ChannelName, InboxId};
 use switchhook_core::person::PersonId;
+use switchhook_store::LogPlace;
 
 /// What somebody who hands on this binary has to know.
 #[cfg(feature = "whatsapp")]
@@ -81,6 +82,21 @@ pub(crate) struct LinkArgs {
     pub(crate) output: Output,
 }
 
+/// What `switchhook messages` is asked.
+#[derive(Debug, Group)]
+pub(crate) struct MessagesArgs {
+    /// The channel, as the config names it
+    pub(crate) channel: ChannelName,
+    /// How many entries to look at, from 1 to 500
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+    /// Go on where the last answer ended
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) before: Option<LogPlace>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the host (the same as no command at all)
@@ -141,6 +157,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Show what a channel received and sent, newest first, and how far it came
+    #[command(after_help = "Texts are not shown. Statuses: pending, sent, delivered, read, failed.\n\nExamples:\n  \
+                            switchhook messages me\n  \
+                            switchhook messages me --json | jq '.messages[] | select(.status == \"failed\")'")]
+    Messages(MessagesArgs),
     /// End a channel's link: tells the phone, and forgets the keys
     #[command(after_help = "Example:\n  switchhook unlink me")]
     Unlink { channel: ChannelName },

@@ -22,6 +22,31 @@ pub trait Inbox: Send + Sync {
     /// Returns when all of it is on disk: only then may the provider be told so. A redelivery is a success. Waits while
     /// the account has too much in its journal; an error means that nothing of the batch may be acknowledged.
     async fn accept(&self, batch: Vec<Inbound>) -> Result<(), InboxError>;
+    /// What the account's owner wrote elsewhere, such as on the phone: for the log alone, nobody decides about it. As
+    /// [`Inbox::accept`], it returns when it is on disk, and a redelivery is a success.
+    async fn note_own(&self, _batch: Vec<Inbound>) -> Result<(), InboxError> {
+        Ok(())
+    }
+    /// Messages of the account came further. May be told again, and of messages that nobody here knows; never waited for.
+    async fn progressed(&self, _progress: Progress) {}
+}
+
+/// How far messages came, by the provider's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The provider's ids, as in [`Receipt::provider_id`]: unlike any other of the account, and known to nobody who was
+    /// not sent the message.
+    pub ids: Vec<String>,
+    pub stage: Stage,
+    pub at: UnixMillis,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// A device of the receiver's has it; of a group, one of somebody's.
+    Delivered,
+    /// Somebody opened it.
+    Read,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

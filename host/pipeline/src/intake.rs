@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use switchhook_core::connector::{Inbox, InboxError};
+use switchhook_core::connector::{Inbox, InboxError, Progress};
 use switchhook_core::id::AccountId;
 use switchhook_core::message::{Conversation, Inbound};
 use switchhook_store::{Accepted, NewMessage, failpoint};
@@ -37,6 +37,12 @@ impl Inbox for Intake {
         // In a task of its own: the caller may go away (a page that closes), and what is written must be taken up.
         let taking = self.lanes.tasks.spawn(take(self.desk.clone(), self.lanes.clone(), batch));
         taking.await.unwrap_or_else(|_| Err(closed()))
+    }
+    async fn note_own(&self, batch: Vec<Inbound>) -> Result<(), InboxError> {
+        self.desk.store.note_own(batch.into_iter().map(new_message).collect()).await.map_err(failed)
+    }
+    async fn progressed(&self, progress: Progress) {
+        self.desk.store.note_progress(&self.account, &progress).await;
     }
 }
 

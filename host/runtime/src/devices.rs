@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::link::{Attempt, Begun, Caller, Device, LinkRefusal, LinkRequest, PasskeyAnswer, ShownQr};
 
 impl Host {
-    fn account_of(&self, channel: &str) -> Result<(ChannelName, AccountId), LinkRefusal> {
+    pub(crate) fn account_of(&self, channel: &str) -> Result<(ChannelName, AccountId), LinkRefusal> {
         let config = self.config();
         let found = config.channels.get_key_value(channel);
         let (name, found) = found.ok_or_else(|| LinkRefusal::NoChannel(channel.to_owned()))?;

@@ -64,12 +64,7 @@ impl Store {
             return Ok(Some(message));
         }
         let vault = self.vault().clone();
-        self.read_settled(move |conn| {
-            let sql = format!("SELECT {COLUMNS} FROM inbox WHERE id = ?1");
-            let raw = conn.prepare_cached(&sql)?.query_row([id.0], Raw::read).optional()?;
-            raw.map(|raw| raw.open(&vault)).transpose()
-        })
-        .await
+        self.read_settled(move |conn| find(conn, &vault, id)).await
     }
 
     /// Everything accepted and not decided, oldest first.
@@ -165,27 +160,25 @@ impl NewRow {
     }
 
     pub(crate) fn insert(&self, batch: &mut Batch<'_>) -> Result<Accepted, StoreError> {
-        let values = params![
-            self.id.0,
-            self.account,
-            self.dedupe,
-            InboxState::Pending,
-            to_sql_time(self.accepted_at),
-            self.head,
-            self.body
-        ];
-        let inserted = batch.execute(
-            "INSERT INTO inbox (id, account, dedupe, state, accepted_at, head, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT (account, dedupe) DO NOTHING",
-            values,
-        )?;
-        if inserted == 1 {
+        if self.put(batch, InboxState::Pending)? {
             batch.note(Effect::Backlog { account: self.account, by: 1 });
             return Ok(Accepted::New(self.id));
         }
         let mut statement = batch.sql("SELECT id FROM inbox WHERE account = ?1 AND dedupe = ?2")?;
         let earlier = statement.query_row(params![self.account, self.dedupe], |row| row.get(0))?;
         Ok(Accepted::Duplicate(InboxId(earlier)))
+    }
+
+    /// Whether there was none like it; what is not to be decided about is over from the start.
+    pub(crate) fn put(&self, batch: &Batch<'_>, state: InboxState) -> Result<bool, StoreError> {
+        let at = to_sql_time(self.accepted_at);
+        let over = (state != InboxState::Pending).then_some(at);
+        let inserted = batch.execute(
+            "INSERT INTO inbox (id, account, dedupe, state, accepted_at, finished_at, head, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (account, dedupe) DO NOTHING",
+            params![self.id.0, self.account, self.dedupe, state, at, over, self.head, self.body],
+        )?;
+        Ok(inserted == 1)
     }
 
     pub(crate) fn waiting(&self) -> Waiting {
@@ -307,6 +300,12 @@ impl Raw {
             approved: self.approved,
         })
     }
+}
+
+pub(crate) fn find(conn: &Connection, vault: &Vault, id: InboxId) -> Result<Option<StoredMessage>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM inbox WHERE id = ?1");
+    let raw = conn.prepare_cached(&sql)?.query_row([id.0], Raw::read).optional()?;
+    raw.map(|raw| raw.open(vault)).transpose()
 }
 
 fn collect(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Raw>, StoreError> {

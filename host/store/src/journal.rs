@@ -43,6 +43,8 @@ pub enum InboxState {
     Expired,
     /// Dropped by the operator.
     Dropped,
+    /// Written by the account's owner elsewhere: kept for the log, nobody decides about it.
+    Own,
 }
 
 /// Why a message goes back to work.

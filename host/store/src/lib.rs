@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod aside;
 mod contacts;
 mod delivery;
 mod devices;
@@ -23,6 +24,7 @@ mod keys;
 mod kv;
 mod ledger;
 mod links;
+mod log;
 mod memory;
 mod operator;
 mod outbox;
@@ -51,6 +53,7 @@ pub use key_file::KeyFile;
 pub use keys::{KeyError, KeyId, Keyring, MasterKey};
 pub use ledger::{AuditEntry, GenerationRecord};
 pub use links::{LinkProblem, LinkRecord, NewLink};
+pub use log::{LogPlace, Logged, SentMessage, Way};
 pub use rotation::{Resealed, RotationError};
 pub use store::{Counters, Durability, Recovered, Store, StoreOptions};
 pub use traffic::{Tally, Traffic};

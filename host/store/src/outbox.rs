@@ -31,11 +31,7 @@ impl Store {
 
     pub async fn delivery(&self, id: OutboxId) -> Result<Option<StoredDelivery>, StoreError> {
         let vault = self.vault().clone();
-        self.read_deliveries(move |conn| {
-            let found = select(conn, "WHERE id = ?1", [id.0])?.pop();
-            found.map(|raw| raw.open(&vault)).transpose()
-        })
-        .await
+        self.read_deliveries(move |conn| find(conn, &vault, id)).await
     }
 
     /// The newest deliveries in these states, at most `limit`, oldest of them first.
@@ -201,6 +197,10 @@ fn select(conn: &Connection, clause: &str, params: impl Params) -> Result<Vec<Ra
     let mut statement = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox {clause}"))?;
     let rows = statement.query_map(params, Raw::read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn find(conn: &Connection, vault: &Vault, id: OutboxId) -> Result<Option<StoredDelivery>, StoreError> {
+    select(conn, "WHERE id = ?1", [id.0])?.pop().map(|raw| raw.open(vault)).transpose()
 }
 
 /// Opens the newest `limit`, oldest first.

@@ -40,9 +40,18 @@ const OLD_ROUTINE: &str = "DELETE FROM audits WHERE routine = 1 AND at < ?1";
 
 const OLD_TRAFFIC: &str = "DELETE FROM traffic WHERE quarter < ?1";
 
+/// A receipt comes after what it is of, and goes at the next sweep after it.
+const OLD_RECEIPTS: &str = "DELETE FROM receipts WHERE delivered_at < ?1";
+
 /// What nobody has to decide about any more.
-const OVER: &[InboxState] =
-    &[InboxState::Done, InboxState::Denied, InboxState::Revoked, InboxState::Expired, InboxState::Dropped];
+const OVER: &[InboxState] = &[
+    InboxState::Done,
+    InboxState::Denied,
+    InboxState::Revoked,
+    InboxState::Expired,
+    InboxState::Dropped,
+    InboxState::Own,
+];
 const LEFT: &[DeliveryState] = &[DeliveryState::Sent, DeliveryState::Revoked, DeliveryState::Dropped];
 
 impl Store {
@@ -69,6 +78,7 @@ impl Store {
         let (routine, counted) = (cutoff(now, KEEP_ROUTINE.as_millis()), quarter(self.now()) - KEPT);
         let told = self
             .write(move |batch| {
+                batch.execute(OLD_RECEIPTS, [bodies])?;
                 batch.execute(OLD_TRAFFIC, [counted])?;
                 let told = batch.execute(OLD_LINKS, [links])? + batch.execute(OLD_AUDITS, [audits])?;
                 Ok(told + batch.execute(OLD_ROUTINE, [routine])?)

@@ -17,12 +17,13 @@ use crate::seal::{Sealer, Table, Vault};
 use crate::store::Durability;
 
 /// What the tables came to be by, in order; numbered from one.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("V1__first", include_str!("../migrations/V1__first.sql")),
     ("V2__account_state", include_str!("../migrations/V2__account_state.sql")),
     ("V3__linking", include_str!("../migrations/V3__linking.sql")),
     ("V4__traffic", include_str!("../migrations/V4__traffic.sql")),
     ("V5__rotation", include_str!("../migrations/V5__rotation.sql")),
+    ("V6__receipts", include_str!("../migrations/V6__receipts.sql")),
 ];
 
 /// Statements kept prepared on a connection: there are about 60 different ones.

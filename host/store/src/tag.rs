@@ -63,6 +63,7 @@ state!(InboxState {
     Revoked = "revoked",
     Expired = "expired",
     Dropped = "dropped",
+    Own = "own",
 });
 
 state!(DeliveryState {

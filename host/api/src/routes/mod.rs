@@ -6,6 +6,7 @@ mod devices;
 mod journal;
 mod key;
 mod links;
+mod messages;
 mod metrics;
 
 use std::sync::Arc;
@@ -82,6 +83,7 @@ fn v1() -> Router<Api> {
         .route("/channels/{name}/link/passkey", post(links::passkey))
         .route("/channels/{name}/link/passkey/confirm", post(links::confirm_passkey))
         .route("/channels/{name}/link/qr", get(links::qr))
+        .route("/channels/{name}/messages", get(messages::list))
         .route("/links", get(links::list))
         .route("/audit", get(devices::audit))
         .route("/key", get(key::show))

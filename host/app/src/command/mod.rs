@@ -9,6 +9,7 @@ mod explain;
 mod held;
 mod key;
 mod link;
+mod messages;
 mod plugin;
 mod reload;
 mod schema;
@@ -40,6 +41,7 @@ pub(crate) fn execute(args: Args) -> Result<String, Failure> {
         Command::Contacts(command) => ask(places()?, async |c| contacts::contacts(&c, command).await),
         Command::Link(args) => ask(places()?, async |c| link::link(&c, args).await),
         Command::Devices { channel, output } => ask(places()?, async |c| devices::devices(&c, channel, output).await),
+        Command::Messages(args) => ask(places()?, async |c| messages::messages(&c, args).await),
         Command::Unlink { channel } => ask(places()?, async |c| devices::unlink(&c, &channel).await),
         Command::Reset { channel } => ask(places()?, async |c| devices::reset(&c, &channel).await),
         Command::Key(command) => key::key(places()?, command),

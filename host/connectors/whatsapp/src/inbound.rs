@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use switchhook_core::connector::{Inbox, StatusReporter};
 use switchhook_core::id::{AccountId, ChannelName};
-use switchhook_core::message::Inbound;
+use switchhook_core::message::{Content, Inbound, Message};
 use switchhook_store::AccountStore;
 use tokio::sync::mpsc;
 use whatsapp_rust::prelude::InboundMessage;
@@ -14,7 +14,7 @@ use whatsapp_rust::wacore_binary::JidExt;
 use whatsapp_rust::{Client, InboundDurabilityHook, async_trait};
 
 use crate::identity::Ids;
-use crate::map::Mapper;
+use crate::map::{Mapper, chat};
 use crate::reason::Ending;
 use crate::record::{Head, Link, Seen};
 use crate::said::Said;
@@ -47,14 +47,17 @@ impl InboundDurabilityHook for Receiver {
 
 impl Receiver {
     async fn take(&self, client: &Client, batch: &[InboundMessage]) -> Result<(), String> {
-        let mut accepted = Vec::with_capacity(batch.len());
+        let (mut accepted, mut own) = (Vec::with_capacity(batch.len()), Vec::new());
         let mut seen = Vec::with_capacity(batch.len());
         for received in batch {
             let Some((chat, inbound)) = self.read(client, received).await else { continue };
             seen.push((chat, received.info.id.clone(), as_seen(received)));
-            accepted.extend(inbound);
+            if received.info.source.is_from_me { &mut own } else { &mut accepted }.extend(inbound);
         }
         self.keep(seen).await?;
+        if !own.is_empty() {
+            self.inbox.note_own(own).await.map_err(|error| error.to_string())?;
+        }
         if accepted.is_empty() {
             return Ok(());
         }
@@ -69,16 +72,17 @@ impl Receiver {
         if source.chat.is_status_broadcast() || source.chat.is_newsletter() || source.chat.is_broadcast_list() {
             return None;
         }
-        if source.is_from_me {
-            return Some((self.own_chat(client, received).await?, None));
-        }
-        let sender = Ids::of(std::iter::once(&source.sender).chain(&source.sender_alt)).complete(client).await;
         let me = Ids { number: Some(self.link.number.clone()), lid: self.link.lid.clone() };
         let mapper = Mapper { channel: &self.channel, account: &self.account, me: &me };
-        let inbound = mapper.map(&received.message, info, &sender)?;
+        if source.is_from_me {
+            let peer = peer(client, received).await;
+            let written = mapper.map(&received.message, info, &me, &peer).filter(|own| is_message(&own.message));
+            return Some((chat(info, &peer)?.id, written.filter(|own| self.is_since_link(own))));
+        }
+        let sender = Ids::of(std::iter::once(&source.sender).chain(&source.sender_alt)).complete(client).await;
+        let inbound = mapper.map(&received.message, info, &sender, &sender)?;
         let chat = inbound.message.chat.id.clone();
-        // WhatsApp tells whole seconds: what was written within the second of the link may have been written after it.
-        if inbound.message.sent_at.0 / 1000 < self.link.since / 1000 {
+        if !self.is_since_link(&inbound) {
             tracing::debug!(channel = %self.channel, "a message from before the link is left alone");
             return Some((chat, None));
         }
@@ -86,14 +90,9 @@ impl Receiver {
         Some((chat, Some(inbound)))
     }
 
-    /// What the owner wrote on the phone, or we did: known, so that it can be referred to, and never answered.
-    async fn own_chat(&self, client: &Client, received: &InboundMessage) -> Option<String> {
-        let source = &received.info.source;
-        if source.is_group {
-            return Some(source.chat.to_non_ad_string());
-        }
-        let peer = source.recipient.as_ref().unwrap_or(&source.chat);
-        Ids::of(std::iter::once(peer).chain(&source.recipient_alt)).complete(client).await.chat()
+    /// WhatsApp tells whole seconds: what was written within the second of the link may have been written after it.
+    fn is_since_link(&self, inbound: &Inbound) -> bool {
+        inbound.message.sent_at.0 / 1000 >= self.link.since / 1000
     }
 
     async fn keep(&self, seen: Vec<(String, String, Seen)>) -> Result<(), String> {
@@ -110,6 +109,19 @@ impl Receiver {
             tracing::warn!(channel = %self.channel, "a sender is not let in: {reason}");
         }
     }
+}
+
+/// With whom the chat is that the owner wrote in on the phone, or on another device.
+async fn peer(client: &Client, received: &InboundMessage) -> Ids {
+    let source = &received.info.source;
+    let peer = source.recipient.as_ref().unwrap_or(&source.chat);
+    let told = std::iter::once(peer).chain(&source.recipient_alt).chain(&received.info.peer_recipient_pn);
+    Ids::of(told).complete(client).await
+}
+
+/// Whether it says something new, which a log of messages has; what changes an earlier one does not.
+fn is_message(message: &Message) -> bool {
+    matches!(message.content, Content::Text(_) | Content::Other { .. })
 }
 
 fn as_seen(received: &InboundMessage) -> Seen {

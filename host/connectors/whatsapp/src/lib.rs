@@ -16,6 +16,7 @@ mod library_log;
 mod link;
 mod map;
 mod media;
+mod progress;
 mod reason;
 mod record;
 mod run;

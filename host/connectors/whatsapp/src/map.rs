@@ -19,10 +19,10 @@ pub(crate) struct Mapper<'a> {
 }
 
 impl Mapper<'_> {
-    /// None for what is the protocol's own business.
-    pub(crate) fn map(&self, message: &wa::Message, info: &MessageInfo, sender: &Ids) -> Option<Inbound> {
+    /// None for what is the protocol's own business. `peer` is with whom the chat is, where it is a direct one.
+    pub(crate) fn map(&self, message: &wa::Message, info: &MessageInfo, sender: &Ids, peer: &Ids) -> Option<Inbound> {
         let content = content(message)?;
-        let chat = chat(info, sender)?;
+        let chat = chat(info, peer)?;
         let context = context(message);
         let quoted = context.and_then(|context| self.quoted(context));
         let direct = chat.kind == ChatKind::Direct;
@@ -72,13 +72,10 @@ fn dedupe_key(info: &MessageInfo) -> String {
     format!("{} {} {}", info.source.chat.to_non_ad_string(), info.source.sender.to_non_ad_string(), info.id)
 }
 
-fn chat(info: &MessageInfo, sender: &Ids) -> Option<Chat> {
+pub(crate) fn chat(info: &MessageInfo, peer: &Ids) -> Option<Chat> {
     let jid = &info.source.chat;
-    let (id, kind) = if info.source.is_group {
-        (jid.to_non_ad_string(), ChatKind::Group)
-    } else {
-        (sender.chat()?, ChatKind::Direct)
-    };
+    let (id, kind) =
+        if info.source.is_group { (jid.to_non_ad_string(), ChatKind::Group) } else { (peer.chat()?, ChatKind::Direct) };
     Some(Chat { id, kind, title: None, thread: None })
 }
 

@@ -15,6 +15,7 @@ use whatsapp_rust::wacore::time::now_secs;
 use crate::backend::SealedBackend;
 use crate::connector::{Live, WhatsApp};
 use crate::inbound::Receiver;
+use crate::progress;
 use crate::reason::{Ending, of_failure, verdict};
 use crate::record::{self, Link, Told};
 use crate::session::{Session, Setup};
@@ -112,7 +113,10 @@ impl WhatsApp {
             ending = self.watch(context, states, &mut session, &live, troubles) => ending,
             () = live.acks.deaf() => Some(Ending::Deaf),
         };
-        session.close().await;
+        // WhatsApp has been told that we have them.
+        for event in session.close().await {
+            progress::tell(&*context.inbox, &event).await;
+        }
         ending
     }
 
@@ -135,7 +139,7 @@ impl WhatsApp {
                 () = told(&mut lost) => return Some(Ending::Store),
                 Some(ending) = troubles.recv() => return Some(ending),
                 Some(event) = session.events.recv() => event,
-                () = &mut session.ended => return Some(last_words(session, connected).await),
+                () = &mut session.ended => return Some(last_words(context, session, connected).await),
                 () = &mut login, if !connected => return Some(Ending::Silent),
             };
             if matches!(*event, Event::Connected(_)) {
@@ -145,9 +149,10 @@ impl WhatsApp {
             if let Event::ServerAck(ack) = &*event {
                 live.acks.settle(&ack.id, ack.error.clone());
             }
+            progress::tell(&*context.inbox, &event).await;
             match ending(&event) {
                 // The reason may still be under way: the library reads it and the end of the socket at once.
-                Some(Ending::Dropped) => return Some(last_words(session, connected).await),
+                Some(Ending::Dropped) => return Some(last_words(context, session, connected).await),
                 Some(ending) => return Some(ending),
                 None => {}
             }
@@ -163,8 +168,9 @@ async fn told(lost: &mut watch::Receiver<bool>) {
 }
 
 /// The library ended: why, if it still says so.
-async fn last_words(session: &mut Session, connected: bool) -> Ending {
+async fn last_words(context: &ConnectorContext, session: &mut Session, connected: bool) -> Ending {
     while let Ok(Some(event)) = tokio::time::timeout(LAST_WORDS, session.events.recv()).await {
+        progress::tell(&*context.inbox, &event).await;
         match ending(&event) {
             None | Some(Ending::Dropped) => {}
             Some(ending) => return ending,

@@ -20,7 +20,7 @@ use crate::version::Version;
 const EVENTS: usize = 1024;
 
 /// What we want to hear of.
-const KINDS: [EventKind; 20] = [
+const KINDS: [EventKind; 21] = [
     EventKind::Connected,
     EventKind::Disconnected,
     EventKind::PairSuccess,
@@ -34,6 +34,7 @@ const KINDS: [EventKind; 20] = [
     EventKind::QrScannedWithoutMultidevice,
     EventKind::ClientOutdated,
     EventKind::ServerAck,
+    EventKind::Receipt,
     EventKind::StreamReplaced,
     EventKind::TemporaryBan,
     EventKind::ConnectFailure,
@@ -100,10 +101,15 @@ impl Session {
         Ok(Self { client, events, ended: bot.spawn() })
     }
 
-    /// Says what is left to say, and writes what is left to write.
-    pub(crate) async fn close(mut self) {
+    /// Says what is left to say, and writes what is left to write. Gives what was told and nobody has read.
+    pub(crate) async fn close(mut self) -> Vec<Arc<Event>> {
         self.events.close();
         self.ended.shutdown().await;
+        let mut unread = Vec::new();
+        while let Some(event) = self.events.recv().await {
+            unread.push(event);
+        }
+        unread
     }
 }
 

@@ -9,6 +9,7 @@ mod keys;
 mod kv;
 mod ledger;
 mod linking;
+mod log;
 mod messages;
 mod outcomes;
 mod purge;

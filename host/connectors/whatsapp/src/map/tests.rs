@@ -24,7 +24,7 @@ fn info(chat: &str, sender: &str) -> MessageInfo {
 
 fn map(message: wa::Message, info: &MessageInfo, sender: &Ids) -> Option<Inbound> {
     let (channel, account, me) = (ChannelName::new("wa").unwrap(), AccountId::new(KIND, "wa"), me());
-    Mapper { channel: &channel, account: &account, me: &me }.map(&message, info, sender)
+    Mapper { channel: &channel, account: &account, me: &me }.map(&message, info, sender, sender)
 }
 
 fn text(text: &str) -> wa::Message {
