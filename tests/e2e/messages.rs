@@ -1,4 +1,4 @@
-//! The log of what a channel received and sent.
+//! The log of what a channel received and sent, and sending through it.
 
 use serde_json::{Value, json};
 
@@ -170,13 +170,112 @@ async fn what_the_owner_types_is_logged_and_never_answered() {
     world.whatsapp().no_violations().await;
 }
 
-/// B7, B8, F5: what the owner types can't be read on disk or in the log.
+/// B7, B10, F6: what is accepted over the API arrives, once for each key, through kill -9 and an outage, under the id in the
+/// log; who asked for it is in the audit, the text is not.
+#[tokio::test]
+async fn message_sent_over_the_api_arrives_once() {
+    let mut world = assistant().await;
+    world.whatsapp().post("outage", json!({ "on": true })).await;
+    let state = async || world.host.channel("wa").await.map(|channel| channel["status"]["state"].clone());
+    eventually("the channel notices", || async { (state().await? == "reconnecting").then_some(()) }).await;
+    let message = json!({ "to": format!("+{ALICE}"), "text": "the parcel is here" });
+    let (status, accepted) = world.host.send("wa", "parcel-7", message.clone()).await;
+    assert_eq!(
+        (status, &accepted["status"], &accepted["to"]),
+        (202, &json!("pending"), &json!(TO_ALICE)),
+        "{accepted}"
+    );
+    world.host.kill();
+    world.host.start_unready();
+    world.whatsapp().post("outage", json!({ "on": false })).await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, "the parcel is here");
+    let id = sent(&world, 1).await;
+    let entry = known(&world, &id, "delivered").await;
+    assert_eq!(entry["id"], accepted["id"]);
+    let (status, again) = world.host.send("wa", "parcel-7", message).await;
+    assert_eq!((status, &again["id"], &again["provider_id"]), (200, &accepted["id"], &json!(id)), "{again}");
+    let (status, other) = world.host.send("wa", "parcel-7", json!({ "to": ALICE, "text": "another" })).await;
+    assert_eq!((status, &other["error"]["code"]), (409, &json!("conflict")), "{other}");
+    world.host.send("wa", "parcel-8", json!({ "to": ALICE, "text": "another" })).await;
+    assert_eq!(world.whatsapp().nth_to(ALICE, 2).await, "another");
+    assert_eq!(world.whatsapp().entries("sent").await.len(), 2);
+    let (_, audit) = world.host.call("GET", "audit", Value::Null).await;
+    let of = |act: &str| {
+        let all = audit.as_array().expect("a list").iter();
+        all.filter(|entry| entry["act"] == act).cloned().collect::<Vec<_>>()
+    };
+    let asked = of("message_send");
+    assert_eq!((asked.len(), of("message_sent").len()), (2, 2), "{audit}");
+    assert_eq!((&asked[1]["actor"], &asked[1]["address"]), (&json!("api-token"), &json!("127.0.0.1")), "{audit}");
+    assert_eq!((&asked[1]["detail"]["delivery"], &asked[1]["subject"]), (&accepted["id"], &json!("wa")), "{audit}");
+    assert!(!audit.to_string().contains("parcel is here"), "{audit}");
+    world.whatsapp().no_violations().await;
+}
+
+/// B7, B11: a bot sends the same way to whoever has written to it, and can't write to a phone number.
+#[tokio::test]
+async fn bot_sends_what_is_asked_over_the_api() {
+    let world = World::assistant("\"tg:1001\"").await;
+    world.telegram.write(4242, 1001, "hello").await;
+    assert_eq!(world.telegram.nth_to(1001, 1).await, "echo: hello");
+    let (status, accepted) = world.host.send("tg", "k", json!({ "to": "tg:1001", "text": "good morning" })).await;
+    assert_eq!((status, &accepted["to"]), (202, &json!("1001")), "{accepted}");
+    assert_eq!(world.telegram.nth_to(1001, 2).await, "good morning");
+    eventually("it is logged as sent", || async {
+        let log = world.host.cli_json(&["messages", "tg"]);
+        (log["messages"][0]["status"] == "sent").then_some(())
+    })
+    .await;
+    let (status, refused) = world.host.send("tg", "l", json!({ "to": "+15551234567", "text": "hi" })).await;
+    assert_eq!((status, &refused["error"]["code"]), (400, &json!("INVALID_RECIPIENT")), "{refused}");
+}
+
+/// B11, C8: what can't be sent is refused at once, with its stable code, and nothing of it stays.
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_with_its_code() {
+    let world = with(&(whatsapp_config("") + "daily_limit = 1\nat_daily_limit = \"refuse\"\n")).await;
+    let refused = async |to: &str, text: &str| {
+        let (status, answer) = world.host.send("wa", "k", json!({ "to": to, "text": text })).await;
+        (status, answer["error"]["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let is = |status, code: &str| (status, code.to_owned());
+    for to in ["bob", "", "+1", "status@broadcast", "+15559990000"] {
+        assert_eq!(refused(to, "hi").await, is(400, "INVALID_RECIPIENT"), "{to}");
+    }
+    assert_eq!(refused(ALICE, &"x".repeat(65_537)).await, is(400, "MESSAGE_TOO_LARGE"));
+    assert_eq!(refused(ALICE, " ").await, is(400, "bad_request"));
+    let call = async |channel: &str, body: Value| {
+        let (status, answer) = world.host.call("POST", &format!("channels/{channel}/messages"), body).await;
+        (status, answer["error"]["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(call("nobody", json!({ "to": ALICE, "text": "hi" })).await, is(404, "not_found"));
+    assert_eq!(call("wa", json!({ "to": ALICE, "txt": "hi" })).await, is(400, "bad_request"));
+    assert_eq!(log(&world), Vec::<Value>::new());
+    // The key of what was refused is still free; the longest text there is goes.
+    let longest = "x".repeat(65_536);
+    let (status, accepted) = world.host.send("wa", "k", json!({ "to": ALICE, "text": longest })).await;
+    assert_eq!(status, 202, "{accepted}");
+    assert_eq!(world.whatsapp().nth_to(ALICE, 1).await, longest);
+    known(&world, &sent(&world, 1).await, "delivered").await;
+    assert_eq!(call("wa", json!({ "to": ALICE, "text": "one more" })).await, is(429, "RATE_LIMITED"));
+    let (status, again) = world.host.send("wa", "k", json!({ "to": ALICE, "text": longest })).await;
+    assert_eq!((status, &again["status"]), (200, &json!("delivered")), "what was accepted stays accepted");
+    assert_eq!(world.host.call("POST", "devices/wa/reset", Value::Null).await.0, 200);
+    assert_eq!(call("wa", json!({ "to": ALICE, "text": "hi" })).await, is(409, "SESSION_INVALID"));
+    world.whatsapp().no_violations().await;
+}
+
+/// B7, B8, F5: neither what the owner types nor what is sent over the API can be read on disk or in the log.
 #[tokio::test]
 async fn log_of_messages_is_sealed() {
     let mut world = assistant().await;
     let typed = world.whatsapp().say(OWNER, json!({ "to": BOB, "text": "the cuckoo sings" })).await;
     known(&world, &typed, "delivered").await;
-    let secrets = ["cuckoo", OWNER, BOB, &typed];
+    let message = json!({ "to": format!("+{BOB}"), "text": "an owl answers" });
+    assert_eq!(world.host.send("wa", "nightingale", message).await.0, 202);
+    let id = sent(&world, 1).await;
+    known(&world, &id, "delivered").await;
+    let secrets = ["cuckoo", "an owl answers", "nightingale", OWNER, BOB, &typed, &id];
     search(&world, &secrets);
     world.host.stop().await;
     search(&world, &secrets);

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 
 use switchhook_core::code::ErrorCode;
 use switchhook_core::origin::Foreign;
-use switchhook_runtime::RotationRefusal;
 use switchhook_runtime::link::LinkRefusal;
+use switchhook_runtime::{RotationRefusal, SendRefusal};
 use switchhook_store::{RotationError, StoreError};
 
 use crate::dto::{ErrorBody, ErrorDetail};
@@ -134,6 +134,23 @@ impl From<LinkRefusal> for ApiError {
             | LinkRefusal::OtherNumber(_) => Self::BadRequest(message),
             LinkRefusal::Store(error) => error.into(),
             _ => Self::Conflict(message),
+        }
+    }
+}
+
+impl From<SendRefusal> for ApiError {
+    fn from(refusal: SendRefusal) -> Self {
+        let (message, code) = (refusal.to_string(), refusal.code());
+        match (refusal, code) {
+            (SendRefusal::Device(refusal), _) => refusal.into(),
+            (SendRefusal::DayIsOver { retry_after, .. }, Some(code)) => {
+                let retry_after = Some(retry_after.as_secs().max(1).try_into().unwrap_or(u32::MAX));
+                Self::Device { code, message, retry_after }
+            }
+            (_, Some(code)) => Self::Device { code, message, retry_after: None },
+            (SendRefusal::Store(error), None) => error.into(),
+            (SendRefusal::OtherMessage(_) | SendRefusal::Forgotten, None) => Self::Conflict(message),
+            (_, None) => Self::BadRequest(message),
         }
     }
 }

@@ -238,6 +238,15 @@ pub trait Connector: Send + Sync + 'static {
     async fn run(&self, context: ConnectorContext) -> Result<(), ConnectorError>;
     /// Carries one action out. Called while `run` is running, for several chats at once and for one chat in order.
     async fn deliver(&self, delivery: &Delivery) -> Result<Receipt, DeliveryError>;
+    /// The chat that somebody means who names one to write to, under the id that messages from there have; none where
+    /// it names none, and where nobody can be written to who has not written first.
+    async fn chat(&self, _named: &str) -> Option<Chat> {
+        None
+    }
+    /// Whether anybody can be written to there; none where that can't be found out now.
+    async fn is_reachable(&self, _chat: &Chat) -> Option<bool> {
+        None
+    }
     /// Shows that an answer is being made. Best effort.
     async fn typing(&self, _chat: &Chat) {}
     /// The bytes of a received attachment: at most `length` from `offset`.

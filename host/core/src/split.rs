@@ -20,6 +20,10 @@ impl TextLimit {
             Self::Bytes(_) => c.len_utf8(),
         }
     }
+    /// Whether a text goes out as one message.
+    pub fn holds(self, text: &str) -> bool {
+        self.cost(text) <= self.units()
+    }
     fn cost(self, text: &str) -> usize {
         match self {
             Self::Utf16(_) => text.chars().map(char::len_utf16).sum(),

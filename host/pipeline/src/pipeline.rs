@@ -34,9 +34,9 @@ pub struct PipelineParts {
 /// All lanes and everything on its way out. Cheap to clone.
 #[derive(Clone)]
 pub struct Pipeline {
-    desk: Arc<Desk>,
+    pub(crate) desk: Arc<Desk>,
     lanes: Arc<Lanes>,
-    dispatcher: Arc<Dispatcher>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
 }
 
 /// How much of an account is under way.

@@ -32,6 +32,8 @@ pub(crate) struct InWork {
 
 /// Marks deliveries that rest on a denial, not on a permission: nothing withdraws them.
 pub(crate) const NOTICE: &str = "notice";
+/// Marks what somebody asked the host to send, which answers nobody.
+pub(crate) const ASKED: &str = "asked";
 
 /// How settling went.
 pub(crate) enum Settled {

@@ -156,7 +156,7 @@ fn came(way: Way) -> LogStatus {
 }
 
 /// None where it is no message.
-fn sent(sent: SentMessage) -> Option<LogEntry> {
+pub(crate) fn sent(sent: SentMessage) -> Option<LogEntry> {
     let SentMessage { delivery, asked_at, ended_at, way } = sent;
     let outgoing = match delivery.action {
         Some(Action::Send(outgoing)) => outgoing,

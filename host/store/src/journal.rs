@@ -45,6 +45,8 @@ pub enum InboxState {
     Dropped,
     /// Written by the account's owner elsewhere: kept for the log, nobody decides about it.
     Own,
+    /// No message: somebody asked the host to send something.
+    Asked,
 }
 
 /// Why a message goes back to work.

@@ -44,6 +44,7 @@ mod traffic;
 mod writer;
 
 pub use account::{AccountStore, StateBatch, StateEntry, StateKey, StatePlain};
+pub use aside::Asking;
 pub use contacts::Contact;
 pub use devices::{DeviceEnd, DeviceRecord, EndedBy};
 pub use error::StoreError;

@@ -69,7 +69,7 @@ pub struct SentMessage {
     pub way: Way,
 }
 
-/// Erased messages have nothing to show. Both halves are walked from the newest on, which
+/// Erased messages have nothing to show, and neither have requests. Both halves are walked from the newest on, which
 /// `+account` keeps the planner to: an index of theirs would cost every message a write.
 const PLACES: &str =
     "SELECT id AS message, 0 AS delivery FROM inbox WHERE +account = ?1 AND kept = 1 AND (id, 0) < (?2, ?3)
@@ -106,6 +106,12 @@ impl Store {
             Ok((found, next))
         })
         .await
+    }
+
+    /// One delivery as the log has it.
+    pub async fn logged_delivery(&self, id: OutboxId) -> Result<Option<SentMessage>, StoreError> {
+        let vault = self.vault().clone();
+        self.read_settled(move |conn| sent(conn, &vault, id)).await
     }
 
     /// Notes how far messages of an account came, whether or not it is written yet that they were sent. Ordered.

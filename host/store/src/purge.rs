@@ -51,6 +51,7 @@ const OVER: &[InboxState] = &[
     InboxState::Expired,
     InboxState::Dropped,
     InboxState::Own,
+    InboxState::Asked,
 ];
 const LEFT: &[DeliveryState] = &[DeliveryState::Sent, DeliveryState::Revoked, DeliveryState::Dropped];
 

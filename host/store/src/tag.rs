@@ -64,6 +64,7 @@ state!(InboxState {
     Expired = "expired",
     Dropped = "dropped",
     Own = "own",
+    Asked = "asked",
 });
 
 state!(DeliveryState {

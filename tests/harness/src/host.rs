@@ -232,6 +232,14 @@ impl Host {
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
+    /// Asks for a message to be sent through a channel, under a key of ours.
+    pub async fn send(&self, channel: &str, key: &str, message: Value) -> (u16, Value) {
+        let url = format!("http://127.0.0.1:{}/api/v1/channels/{channel}/messages", self.port);
+        let request = self.client.post(url).bearer_auth(self.token()).header("idempotency-key", key);
+        let answer = request.json(&message).send().await.expect("the API answers");
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
     async fn get(&self, path: &str) -> Value {
         let url = format!("http://127.0.0.1:{}/api/v1/{path}", self.port);
         let answer = self.client.get(url).bearer_auth(self.token()).send().await.expect("the API answers");

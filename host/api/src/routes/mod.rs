@@ -83,7 +83,7 @@ fn v1() -> Router<Api> {
         .route("/channels/{name}/link/passkey", post(links::passkey))
         .route("/channels/{name}/link/passkey/confirm", post(links::confirm_passkey))
         .route("/channels/{name}/link/qr", get(links::qr))
-        .route("/channels/{name}/messages", get(messages::list))
+        .route("/channels/{name}/messages", get(messages::list).post(messages::send))
         .route("/links", get(links::list))
         .route("/audit", get(devices::audit))
         .route("/key", get(key::show))

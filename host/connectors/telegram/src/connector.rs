@@ -86,6 +86,10 @@ impl Connector for TelegramConnector {
         Ok(receipt)
     }
 
+    async fn chat(&self, named: &str) -> Option<Chat> {
+        crate::deliver::chat(named)
+    }
+
     async fn typing(&self, chat: &Chat) {
         self.show_typing(chat).await;
     }

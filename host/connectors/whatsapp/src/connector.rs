@@ -176,6 +176,14 @@ impl Connector for WhatsApp {
         Ok(receipt)
     }
 
+    async fn chat(&self, named: &str) -> Option<Chat> {
+        self.named(named).await
+    }
+
+    async fn is_reachable(&self, chat: &Chat) -> Option<bool> {
+        self.reachable(chat).await
+    }
+
     async fn typing(&self, chat: &Chat) {
         self.show_typing(&chat.id).await;
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use switchhook_core::action::{Action, AttachmentSource, Outgoing, OutgoingAttachment};
+use switchhook_core::code::ErrorCode;
 use switchhook_core::connector::{Delivery, DeliveryError, Receipt};
 use whatsapp_rust::prelude::{MessageExt, SendError, SendOptions, wa};
 use whatsapp_rust::wacore::proto_helpers::build_reaction_message;
@@ -11,6 +12,7 @@ use whatsapp_rust::wacore::time::now_millis;
 use whatsapp_rust::wacore_binary::JidExt as _;
 use whatsapp_rust::{Jid, RevokeType, UploadOptions};
 
+use crate::chat::{self, address};
 use crate::compose::{media_message, quote, text_message, with_buttons, written};
 use crate::connector::{Live, WhatsApp};
 use crate::media;
@@ -204,24 +206,11 @@ async fn settled(live: &Live) -> Result<(), DeliveryError> {
     settled.map_err(|error| DeliveryError::Retry { reason: error.to_string(), after: None })
 }
 
-/// Where a chat is written to: the LID of a person where it is known, as WhatsApp's own clients do.
-async fn address(live: &Live, chat: &Jid) -> Jid {
-    match live.client.get_lid_pn_entry(chat).await {
-        Ok(Some(entry)) if chat.is_pn() => Jid::lid(&*entry.lid),
-        _ => chat.clone(),
-    }
-}
-
+/// The chat of a delivery.
 fn jid(chat: &str) -> Result<Jid, DeliveryError> {
-    let digits = chat.strip_prefix('+').unwrap_or(chat);
-    let parsed = if digits.chars().all(|c| c.is_ascii_digit()) && !digits.is_empty() {
-        Some(Jid::pn(digits))
-    } else {
-        chat.contains('@').then(|| chat.parse().ok()).flatten()
-    };
-    parsed.ok_or_else(|| DeliveryError::Rejected {
-        code: "bad-chat".to_owned(),
-        reason: format!("`{chat}` is no chat of WhatsApp's: write `15551234567` or `…@g.us`"),
+    chat::jid(chat).ok_or_else(|| DeliveryError::Rejected {
+        code: ErrorCode::InvalidRecipient.to_string(),
+        reason: format!("`{chat}` is no chat of WhatsApp's: write `+15551234567` or `…@g.us`"),
     })
 }
 
@@ -286,21 +275,6 @@ mod tests {
         let id = message_number(&delivery("a"), 0);
         assert!(id.len() == 22 && id.starts_with("3EB0"), "{id}");
         assert!(id.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()), "{id}");
-    }
-
-    #[test]
-    fn chats_are_numbers_people_and_groups() {
-        for (text, expect) in [
-            ("15551234567@s.whatsapp.net", "15551234567@s.whatsapp.net"),
-            ("+15551234567", "15551234567@s.whatsapp.net"),
-            ("100@lid", "100@lid"),
-            ("120363@g.us", "120363@g.us"),
-        ] {
-            assert_eq!(jid(text).unwrap().to_string(), expect);
-        }
-        for bad in ["", "+", "bob", "1 2"] {
-            assert!(matches!(jid(bad), Err(DeliveryError::Rejected { .. })), "{bad}");
-        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod chat;
 mod compose;
 mod connector;
 mod deliver;

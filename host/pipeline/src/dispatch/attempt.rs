@@ -16,7 +16,7 @@ use super::quota::{NoPlace, Place};
 use super::{AccountState, Carried, Dispatcher, Outgoing, Waited};
 use crate::event::EventKind;
 use crate::permit::{Arrived, Asking, Basis, Refusal, permit};
-use crate::settle::NOTICE;
+use crate::settle::{ASKED, NOTICE};
 use crate::trace::Tracer;
 use crate::wiring::{ChannelWiring, OnUnknown};
 
@@ -152,7 +152,8 @@ impl Dispatcher {
         let standings = self.desk.standings();
         let same_policies =
             row.fingerprint.split_once('/').is_some_and(|(policies, _)| policies == channel.fingerprint);
-        if row.fingerprint == NOTICE || (same_policies && outgoing.standings == standings) {
+        let needs_none = row.fingerprint == NOTICE || row.fingerprint == ASKED;
+        if needs_none || (same_policies && outgoing.standings == standings) {
             return Ok(());
         }
         let refused = |reason: String| Err(DeliveryEnd::Revoked { reason });

@@ -1,5 +1,6 @@
 //! The life of a message, with hooks made of closures, a real journal and a connector that writes down what it carries.
 
+mod asked;
 mod bench;
 
 mod busy;

@@ -23,6 +23,7 @@ pub(crate) enum Act {
     Unlink,
     Reset,
     Refresh,
+    Send,
 }
 
 impl Act {
@@ -34,6 +35,7 @@ impl Act {
             Self::Unlink => "unlink",
             Self::Reset => "reset",
             Self::Refresh => "refresh",
+            Self::Send => "message_send",
         }
     }
 }

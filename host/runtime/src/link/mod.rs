@@ -32,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::channels::{Channels, Replaced, Seat};
-use audit::Act;
 pub use audit::Caller;
+pub(crate) use audit::{Act, write as write_audit};
 pub use failure::LinkRefusal;
 use live::Live;
 pub(crate) use registry::Registry;

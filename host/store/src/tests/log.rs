@@ -107,3 +107,27 @@ async fn what_the_owner_wrote_is_kept_aside() {
     f.store.note_own(vec![own("A", "typed")]).await.unwrap();
     assert!(f.store.log(&account(), None, 9).await.unwrap().0.is_empty(), "and its key is known longer");
 }
+
+/// B7: what is asked for once stands in the outbox once, under whatever becomes of it; the key is forgotten with the rest.
+#[tokio::test]
+async fn a_request_has_one_place_for_each_key() {
+    let f = Fixture::new();
+    let ask = async |f: &Fixture, key| f.store.ask(&account(), key, delivery("hello", false)).await.unwrap();
+    let Asking::New { request, delivery } = ask(&f, Some("k")).await else { panic!("it is new") };
+    assert_eq!(ask(&f, Some("k")).await, Asking::Before(request));
+    assert!(matches!(ask(&f, None).await, Asking::New { .. }));
+    assert!(matches!(ask(&f, None).await, Asking::New { .. }));
+    assert_eq!(f.store.asked(&account(), "k").await.unwrap(), Some(request));
+    let other = switchhook_core::id::AccountId::new("telegram", "other");
+    assert_eq!(f.store.asked(&other, "k").await.unwrap(), None);
+    let (f, recovered) = f.reopen();
+    assert_eq!(recovered.waiting, 0);
+    let (log, _) = f.store.log(&account(), None, 9).await.unwrap();
+    assert_eq!(log.len(), 3, "a request is no message itself: {log:?}");
+    let first = f.store.logged_delivery(delivery).await.unwrap().unwrap();
+    assert_eq!((first.delivery.message, first.asked_at), (request, Some(UnixMillis(START))));
+    f.clock.advance(KEEP_BODIES + KEEP_DEDUPE + Duration::from_secs(1));
+    f.store.purge().await.unwrap();
+    assert_eq!(f.store.asked(&account(), "k").await.unwrap(), None);
+    assert_eq!(f.store.delivery(delivery).await.unwrap().map(|d| d.state), Some(DeliveryState::Ready));
+}

@@ -7,12 +7,13 @@ mod send;
 use serde_json::{Map, Value, json};
 use switchhook_core::action::{Action, TextFormat};
 use switchhook_core::connector::{Delivery, DeliveryError, Receipt};
-use switchhook_core::message::Chat;
+use switchhook_core::message::{Chat, ChatKind};
 
 use self::failure::{class, markup_refused, not_modified};
 pub(crate) use self::progress::Progress;
 use crate::api::{CALL_TIMEOUT, CallError};
 use crate::connector::TelegramConnector;
+use crate::kind::ID_PREFIX;
 use crate::markup;
 use crate::types::Sent;
 
@@ -157,6 +158,20 @@ fn chat_id(chat: &str) -> Value {
     chat.parse::<i64>().map_or_else(|_| chat.into(), Value::from)
 }
 
+/// The chat that a text names: `12345`, `tg:12345`, a group's `-100…`, or the `@name` of a public one.
+pub(crate) fn chat(named: &str) -> Option<Chat> {
+    let own = named.strip_prefix(ID_PREFIX).and_then(|rest| rest.strip_prefix(':')).unwrap_or(named);
+    let is_public = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let kind = match own.strip_prefix('@') {
+        Some(name) => is_public(name).then_some(ChatKind::Group)?,
+        // A phone number: bots can't write to one.
+        None if own.starts_with('+') => return None,
+        None if own.parse::<i64>().ok()? > 0 => ChatKind::Direct,
+        None => ChatKind::Group,
+    };
+    Some(Chat { id: own.to_owned(), kind, title: None, thread: None })
+}
+
 fn message_id(id: &str) -> Result<i64, DeliveryError> {
     id.parse().map_err(|_| DeliveryError::Rejected {
         code: "bad-message-id".to_owned(),
@@ -178,4 +193,26 @@ fn sent(result: Value) -> Result<Receipt, DeliveryError> {
 
 fn unsupported(what: &str) -> DeliveryError {
     DeliveryError::Rejected { code: "unsupported".to_owned(), reason: format!("Telegram has no action `{what}`") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// B11: what names no chat is found before anything is sent.
+    #[test]
+    fn chats_are_ids_and_public_names() {
+        for (named, id, kind) in [
+            ("12345", "12345", ChatKind::Direct),
+            ("tg:12345", "12345", ChatKind::Direct),
+            ("-1001234", "-1001234", ChatKind::Group),
+            ("@tea_club", "@tea_club", ChatKind::Group),
+        ] {
+            let chat = chat(named).unwrap();
+            assert_eq!((chat.id.as_str(), chat.kind), (id, kind), "{named}");
+        }
+        for bad in ["", "+15551234567", "bob", "@", "@two words", "wa:12345", "1.5", "0x10"] {
+            assert_eq!(chat(bad), None, "{bad}");
+        }
+    }
 }
