@@ -1,11 +1,14 @@
 //! What an account may send, how its health is told, and how many start at once.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use crate::harness::{World, assistant_config, eventually, eventually_within, whatsapp_config};
 use crate::invariants::search;
+
+const DAY_MS: u64 = 86_400_000;
 
 /// The assistant for one person, with more keys for its channel.
 fn with(keys: &str) -> String {
@@ -122,6 +125,53 @@ async fn daily_limit_refuses_where_the_config_says_so() {
 
 fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_millis() as u64
+}
+
+/// A file that says how far ahead the host's clock is.
+struct Clock(PathBuf);
+
+impl Clock {
+    fn of(world: &mut World) -> Self {
+        let file = world.path("clock");
+        world.host.instrumented();
+        world.host.env("SWITCHHOOK_CLOCK_AHEAD", file.to_str().expect("a plain path"));
+        Self(file)
+    }
+    /// Sets the host's clock; time goes on from there.
+    fn set(&self, at: u64) {
+        let aside = self.0.with_extension("new");
+        std::fs::write(&aside, (at - now_ms()).to_string()).expect("the clock is set");
+        std::fs::rename(aside, &self.0).expect("the clock is set");
+    }
+}
+
+/// C3, B9: at midnight of the configured zone the counts begin anew, and what waited goes on by itself.
+#[tokio::test]
+async fn midnight_of_the_zone_begins_a_new_day() {
+    // Five and three quarters of an hour ahead of UTC all year round: its midnight is nobody's else by chance.
+    const AHEAD_OF_UTC: u64 = 20_700_000;
+    let mut world = World::empty();
+    let clock = Clock::of(&mut world);
+    // The first that is more than ten minutes away: the clock is set ahead, never back.
+    let midnight = (now_ms() + 700_000 + AHEAD_OF_UTC) / DAY_MS * DAY_MS + DAY_MS - AHEAD_OF_UTC;
+    clock.set(midnight - 600_000);
+    // What is written now is a day old by then.
+    let host = "time_zone = \"Asia/Kathmandu\"\nmax_age = \"7d\"\n";
+    world.write_config(&(host.to_owned() + &assistant_config("\"tg:1001\"") + "daily_limit = 1\n"));
+    world.host.start().await;
+    world.telegram.polled(4242).await;
+    converse(&world, 1, 1).await;
+    world.telegram.write(4242, 1001, "n2").await;
+    queued(&world, 2).await;
+    let before = until(&world, "tg", "the day is used up", |h| codes(h) == ["daily-limit"]).await;
+    assert_eq!(before["resets_at"], midnight, "{before}");
+    clock.set(midnight);
+    eventually_within(Duration::from_secs(60), "what waited goes on", || async {
+        (world.telegram.texts_to(1001).await.len() == 2).then_some(())
+    })
+    .await;
+    let after = until(&world, "tg", "the next day", |h| h["sent_today"] == 1).await;
+    assert_eq!((&after["received_today"], &after["resets_at"]), (&json!(0), &json!(midnight + DAY_MS)), "{after}");
 }
 
 /// C4, C3: after so many failures in a row as are configured the channel is critical, says so and goes on trying; once it is

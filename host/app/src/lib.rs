@@ -20,15 +20,22 @@ mod wiring;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use switchhook_core::time::{Clock, SystemClock};
 
 pub use args::Args;
 pub use failure::Failure;
 
 /// Reads the command line, does what it says, and tells the outcome by the exit code.
 pub fn main() -> ExitCode {
-    match execute(Args::parse()) {
+    main_by(Arc::new(SystemClock))
+}
+
+/// The same with a host that goes by another clock.
+pub fn main_by(clock: Arc<dyn Clock>) -> ExitCode {
+    match execute(Args::parse(), clock) {
         Ok(text) => {
             // Whoever closes the pipe has seen enough.
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
@@ -39,6 +46,6 @@ pub fn main() -> ExitCode {
 }
 
 /// Carries out one command; gives back what it has to say on standard output.
-pub fn execute(args: Args) -> Result<String, Failure> {
-    command::execute(args)
+pub fn execute(args: Args, clock: Arc<dyn Clock>) -> Result<String, Failure> {
+    command::execute(args, clock)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use switchhook_api::{ApiOptions, LocalToken, Readiness};
 use switchhook_config::{Config, Durability, Kinds, ProcessSecrets, Sources, WatchOptions};
-use switchhook_core::time::SystemClock;
+use switchhook_core::time::Clock;
 use switchhook_plugin::PluginHost;
 use switchhook_runtime::{Cause, Host, HostOptions, KeySource};
 use switchhook_store::{Keyring, Store, StoreError, StoreOptions};
@@ -32,12 +32,12 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 const BUCKETS: [f64; 16] =
     [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0, 5.0, 30.0, 120.0];
 
-pub(crate) fn run(places: Places) -> Result<String, Failure> {
+pub(crate) fn run(places: Places, clock: Arc<dyn Clock>) -> Result<String, Failure> {
     logging::start(places.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::other("the runtime did not start", error))?;
     let outcome = runtime.block_on(async {
-        let parts = build(places).await?;
+        let parts = build(places, clock).await?;
         let mut running = spawn(parts).await?;
         wait(&mut running).await?;
         drain(running).await
@@ -55,13 +55,14 @@ struct Parts {
     plugins: PluginHost,
     key: KeySource,
     store: Store,
+    clock: Arc<dyn Clock>,
     metrics: PrometheusHandle,
     token: LocalToken,
     listener: TcpListener,
     signals: Signals,
 }
 
-async fn build(places: Places) -> Result<Parts, Failure> {
+async fn build(places: Places, clock: Arc<dyn Clock>) -> Result<Parts, Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::other("signals can't be received", error))?;
     let metrics = metrics()?;
     keys::make_folders(&places)?;
@@ -75,14 +76,14 @@ async fn build(places: Places) -> Result<Parts, Failure> {
     .await?;
     let key = keys::source(&places, config.host.master_key.as_ref());
     let store = tokio::select! {
-        store = open_store(&key, &config) => store?,
+        store = open_store(&key, &config, &clock) => store?,
         () = stopped(&mut signals) => {
             return Err(Failure::Other { what: "stopped while it waited for the data folder".to_owned(), help: None });
         }
     };
     connectors.open(&store);
     let listener = serve::bind(&places, config.host.listen).await?;
-    Ok(Parts { places, config, connectors, plugins, key, store, metrics, token, listener, signals })
+    Ok(Parts { places, config, connectors, plugins, key, store, clock, metrics, token, listener, signals })
 }
 
 fn metrics() -> Result<PrometheusHandle, Failure> {
@@ -97,11 +98,11 @@ fn load(places: &Places, kinds: &Kinds, plugins: &PluginHost) -> Result<Config, 
 }
 
 /// Waits while another host has the data folder: a pod that takes over starts before the old one has ended.
-async fn open_store(key: &KeySource, config: &Config) -> Result<Store, Failure> {
+async fn open_store(key: &KeySource, config: &Config, clock: &Arc<dyn Clock>) -> Result<Store, Failure> {
     let mut said = false;
     loop {
         // Each time: the host that has the folder may change the key meanwhile.
-        let options = store_options(config, keys::keyring(key)?);
+        let options = store_options(config, keys::keyring(key)?, clock.clone());
         match blocking(move || Ok(Store::open(options))).await? {
             Ok((store, found)) => {
                 if found.waiting + found.unknown > 0 {
@@ -125,7 +126,7 @@ async fn open_store(key: &KeySource, config: &Config) -> Result<Store, Failure> 
     }
 }
 
-fn store_options(config: &Config, keys: Keyring) -> StoreOptions {
+fn store_options(config: &Config, keys: Keyring, clock: Arc<dyn Clock>) -> StoreOptions {
     StoreOptions {
         dir: config.host.data_dir.clone(),
         keys,
@@ -134,7 +135,7 @@ fn store_options(config: &Config, keys: Keyring) -> StoreOptions {
             Durability::Process => switchhook_store::Durability::Process,
         },
         network_fs: None,
-        clock: Arc::new(SystemClock),
+        clock,
     }
 }
 
@@ -166,7 +167,7 @@ async fn spawn(parts: Parts) -> Result<Running, Failure> {
         plugins: parts.plugins,
         store: parts.store.clone(),
         key: parts.key,
-        clock: Arc::new(SystemClock),
+        clock: parts.clock,
         watch: WatchOptions::default(),
     };
     let host = Host::start(options, parts.config).await;

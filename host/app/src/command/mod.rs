@@ -16,8 +16,10 @@ mod schema;
 mod status;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use serde::Serialize;
+use switchhook_core::time::Clock;
 
 use crate::args::{Args, Command, Output};
 use crate::client::Client;
@@ -25,10 +27,10 @@ use crate::failure::Failure;
 use crate::places::Places;
 use crate::run;
 
-pub(crate) fn execute(args: Args) -> Result<String, Failure> {
+pub(crate) fn execute(args: Args, clock: Arc<dyn Clock>) -> Result<String, Failure> {
     let places = || Places::find(args.config.as_deref());
     match args.command.unwrap_or(Command::Run) {
-        Command::Run => run::run(places()?),
+        Command::Run => run::run(places()?, clock),
         Command::Check(output) => check::check(&places()?, output),
         Command::Schema => schema::schema(),
         Command::Reload { dry_run: true, output } => ask(places()?, async |c| reload::dry_run(&c, output).await),
