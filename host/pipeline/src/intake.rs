@@ -34,9 +34,17 @@ impl Inbox for Intake {
             return Ok(());
         }
         self.wait_for_room().await?;
-        // In a task of its own: the caller may go away (a page that closes), and what is written must be taken up.
-        let taking = self.lanes.tasks.spawn(take(self.desk.clone(), self.lanes.clone(), batch));
-        taking.await.unwrap_or_else(|_| Err(closed()))
+        let arrivals: Vec<(Conversation, Body)> = batch
+            .iter()
+            .map(|m| (m.message.conversation(), Body { message: m.message.clone(), unresolved: m.unresolved.clone() }))
+            .collect();
+        // Told by the writer, also where the caller has gone meanwhile (a page that closes): what is written is taken up.
+        let (desk, lanes) = (self.desk.clone(), self.lanes.clone());
+        let seen = move |accepted: Result<_, _>| take_up(&desk, &lanes, arrivals, accepted.unwrap_or_default());
+        let durable = self.desk.store.accept_and(batch.into_iter().map(new_message).collect(), seen).await;
+        durable.await.map_err(|_| closed())?.map_err(failed)?;
+        failpoint::edge("intake.before_ack");
+        Ok(())
     }
     async fn note_own(&self, batch: Vec<Inbound>) -> Result<(), InboxError> {
         self.desk.store.note_own(batch.into_iter().map(new_message).collect()).await.map_err(failed)
@@ -46,16 +54,9 @@ impl Inbox for Intake {
     }
 }
 
-/// Writes a batch to the journal, and takes it up while the journal is being synced: an outcome is always committed after
-/// its message.
-async fn take(desk: Arc<Desk>, lanes: Arc<Lanes>, batch: Vec<Inbound>) -> Result<(), InboxError> {
-    let arrivals: Vec<(Conversation, Body)> = batch
-        .iter()
-        .map(|m| (m.message.conversation(), Body { message: m.message.clone(), unresolved: m.unresolved.clone() }))
-        .collect();
-    let accepting = desk.store.accept(batch.into_iter().map(new_message).collect()).await;
-    let seen = accepting.seen.await.map_err(|_| closed())?.map_err(failed)?;
-    for (accepted, (conversation, body)) in seen.into_iter().zip(arrivals) {
+/// Takes a batch up while the journal is being synced: an outcome is always committed after its message.
+fn take_up(desk: &Desk, lanes: &Arc<Lanes>, arrivals: Vec<(Conversation, Body)>, accepted: Vec<Accepted>) {
+    for (accepted, (conversation, body)) in accepted.into_iter().zip(arrivals) {
         match accepted {
             Accepted::New(id) => {
                 desk.tell(&body.message.channel, EventKind::Accepted { message: id });
@@ -65,9 +66,6 @@ async fn take(desk: Arc<Desk>, lanes: Arc<Lanes>, batch: Vec<Inbound>) -> Result
             Accepted::Duplicate(id) => lanes.push(&conversation, Entry { id, body: None }),
         }
     }
-    accepting.durable.await.map_err(|_| closed())?.map_err(failed)?;
-    failpoint::edge("intake.before_ack");
-    Ok(())
 }
 
 fn new_message(inbound: Inbound) -> NewMessage {

@@ -198,7 +198,12 @@ async fn arrive(desk: &Desk, entry: Entry) -> Option<(Arrived, Tracer)> {
         finish(desk, &channel, ended(vec![id], end.0, end.1)).await;
         return None;
     }
-    desk.store.begin(id).await;
+    match desk.store.begin(id).await {
+        Ok(()) => {}
+        Err(StoreError::Closed) => return None,
+        // Its outcome can't be written either, and waits until the journal takes it.
+        Err(error) => tracing::error!(message = %id, %error, "the start of work on it is not counted"),
+    }
     let Fetched { mut message, unresolved, approved, .. } = fetched;
     message.channel = channel.name.clone();
     let standing = desk.store.standing(&mut message.sender.ids());

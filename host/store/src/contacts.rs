@@ -15,7 +15,7 @@ use crate::recovery;
 use crate::seal::{Table, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
-use crate::writer::{Batch, Ordered};
+use crate::writer::{Batch, Ordered, Undo};
 
 /// How old `last_seen` may be before it is written again: a busy chat is not worth a write a message.
 const SEEN_EVERY: Duration = Duration::from_secs(3600);
@@ -84,7 +84,13 @@ impl Store {
             }
         };
         self.shared().memory.contacts.lock().insert(key, seen);
-        room.send(Box::new(Ordered { name: "contact", work: Some(work), result: Ok(()), end }));
+        room.send(Box::new(Ordered {
+            name: "contact",
+            undo: Undo::Transaction,
+            work: Some(work),
+            result: Ok(()),
+            end,
+        }));
     }
 
     /// Everybody who has written, in the order of their first message.

@@ -14,7 +14,7 @@ use crate::seal::{Sealing, Table};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
 use crate::traffic::{Traffic, quarter};
-use crate::writer::{Batch, Ordered};
+use crate::writer::{Batch, Keeps, Ordered, Undo};
 
 impl Store {
     /// What a provider is to know a delivery by: the same for every attempt, like that of no other store, and nothing that
@@ -25,7 +25,7 @@ impl Store {
 
     /// A ready or unknown delivery is about to leave: one attempt more. Awaited: only then may it leave.
     pub async fn arm(&self, id: OutboxId) -> Result<(), StoreError> {
-        self.write(move |batch| arm(batch, id)).await
+        self.write_as(Keeps::AsTheStore, Undo::Transaction, move |batch| arm(batch, id)).await
     }
 
     /// An attempt has ended; `arm_next` arms another one in the same commit. Awaited. Fails with
@@ -64,7 +64,13 @@ impl Store {
             shared.memory.ends.fetch_sub(1, Ordering::AcqRel);
         };
         let work = move |batch: &mut Batch<'_>| end.apply(batch);
-        room.send(Box::new(Ordered { name: "end of a delivery", work: Some(work), result: Ok(()), end: over }));
+        room.send(Box::new(Ordered {
+            name: "end of a delivery",
+            undo: Undo::Transaction,
+            work: Some(work),
+            result: Ok(()),
+            end: over,
+        }));
     }
 
     /// Puts a dead, parked or revoked delivery back to `ready`, its attempts counted anew.

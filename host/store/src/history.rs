@@ -15,7 +15,7 @@ impl Store {
     pub async fn history(&self, c: &Conversation, max_turns: u32, max_bytes: u32) -> Result<Vec<Turn>, StoreError> {
         let (conversation, account) = (self.vault().conversation(c), self.vault().account(&c.account));
         let vault = self.vault().clone();
-        self.read(move |conn| {
+        self.read_here(move |conn| {
             let mut statement =
                 conn.prepare_cached("SELECT id, body FROM history WHERE conversation = ?1 ORDER BY id DESC LIMIT ?2")?;
             let mut rows = statement.query(params![conversation, max_turns])?;

@@ -16,7 +16,7 @@ use crate::seal::{Sealing, Table, Vault, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
 use crate::traffic::{Traffic, quarter};
-use crate::writer::{Batch, Ordered, Shared, Work};
+use crate::writer::{Batch, Keeps, Shared, Undo, Work};
 
 /// The two moments of an acceptance.
 #[derive(Debug)]
@@ -30,32 +30,51 @@ pub struct Accepting {
 impl Store {
     /// Takes messages in, all or none. Waits for room in the queue only.
     pub async fn accept(&self, batch: Vec<NewMessage>) -> Accepting {
+        let (seen, on_seen) = oneshot::channel();
+        // Whoever asked may have gone; the messages are accepted all the same.
+        let durable = self.accept_and(batch, move |ids| drop(seen.send(ids))).await;
+        Accepting { seen: on_seen, durable }
+    }
+
+    /// The same; `seen` is told the ids on the writer's thread, which must not wait. Dropping the future leaves the batch
+    /// either not queued, or written and told. What is returned says when the batch is on disk.
+    pub async fn accept_and(
+        &self,
+        batch: Vec<NewMessage>,
+        seen: impl FnOnce(Result<Vec<Accepted>, StoreError>) + Send + 'static,
+    ) -> oneshot::Receiver<Result<(), StoreError>> {
         let now = self.now();
         let first = self.ids(Table::Inbox, batch.len());
         let sealing = self.vault().sealing();
         let sealed = batch.into_iter().zip(first..).map(|(new, id)| NewRow::seal(&sealing, InboxId(id), new, now));
         let rows: Result<Vec<_>, _> = sealed.collect();
-        let (seen, on_seen) = oneshot::channel();
         let (durable, on_durable) = oneshot::channel();
         let (rows, result) = match rows {
             Ok(rows) => (rows, Ok(())),
             Err(error) => (Vec::new(), Err(error)),
         };
+        let seen: Seen = Box::new(seen);
         let accept =
             Accept { rows, result, seen: Some(seen), durable, shared: self.shared().clone(), fresh: Vec::new() };
         self.queue(Box::new(accept)).await;
-        Accepting { seen: on_seen, durable: on_durable }
+        on_durable
     }
 
-    /// Work on a message starts: one attempt more, whatever becomes of it. Ordered.
-    pub async fn begin(&self, id: InboxId) {
-        let work = move |batch: &mut Batch<'_>| {
-            batch.execute("UPDATE inbox SET attempts = attempts + 1 WHERE id = ?1", [id.0]).map(drop)
-        };
-        // A closed store counts nothing any more.
-        let Ok(room) = self.room().await else { return };
-        self.shared().memory.fresh.lock().begin(id);
-        room.send(Box::new(Ordered { name: "begin", work: Some(work), result: Ok(()), end: |_| () }));
+    /// Work on a message starts: one attempt more, whatever becomes of it.
+    ///
+    /// The first one of a message that this process accepted is written with its outcome: should the process die before,
+    /// the next start counts it. Every other is awaited, so that a message which ends the process at once is counted each
+    /// time.
+    pub async fn begin(&self, id: InboxId) -> Result<(), StoreError> {
+        if self.shared().memory.fresh.lock().begin_first(id) {
+            return Ok(());
+        }
+        self.write_as(Keeps::Process, Undo::Transaction, move |batch| {
+            batch.execute("UPDATE inbox SET attempts = attempts + 1 WHERE id = ?1", [id.0])?;
+            batch.note(Effect::Begun(id));
+            Ok(())
+        })
+        .await
     }
 
     /// A message just accepted comes from memory, so that work on it need not wait for its commit.
@@ -207,11 +226,13 @@ impl NewRow {
     }
 }
 
+type Seen = Box<dyn FnOnce(Result<Vec<Accepted>, StoreError>) + Send>;
+
 /// The write of [`Store::accept`]: it answers twice.
 struct Accept {
     rows: Vec<NewRow>,
     result: Result<(), StoreError>,
-    seen: Option<oneshot::Sender<Result<Vec<Accepted>, StoreError>>>,
+    seen: Option<Seen>,
     durable: oneshot::Sender<Result<(), StoreError>>,
     shared: Arc<Shared>,
     /// What was put into memory before the commit.
@@ -224,7 +245,8 @@ impl Work for Accept {
             return;
         }
         let rows = std::mem::take(&mut self.rows);
-        let accepted = batch.whole(|batch| rows.iter().map(|row| row.insert(batch)).collect::<Result<Vec<_>, _>>());
+        let insert = |batch: &mut Batch<'_>| rows.iter().map(|row| row.insert(batch)).collect::<Result<Vec<_>, _>>();
+        let accepted = batch.run(Undo::Transaction, insert);
         match accepted {
             Ok(accepted) => {
                 let mut fresh = batch.memory.fresh.lock();
@@ -237,8 +259,7 @@ impl Work for Accept {
                 }
                 drop(fresh);
                 if let Some(seen) = self.seen.take() {
-                    // Whoever asked may have gone; the messages are accepted all the same.
-                    let _ = seen.send(Ok(accepted));
+                    seen(Ok(accepted));
                 }
             }
             Err(error) => self.result = Err(error),
@@ -250,8 +271,9 @@ impl Work for Accept {
         if let Err(error) = &result {
             let mut fresh = self.shared.memory.fresh.lock();
             self.fresh.iter().for_each(|id| fresh.forget(*id));
+            drop(fresh);
             if let Some(seen) = self.seen {
-                let _ = seen.send(Err(error.clone()));
+                seen(Err(error.clone()));
             }
         }
         let _ = self.durable.send(result);

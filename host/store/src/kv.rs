@@ -12,7 +12,7 @@ use crate::memory::{Effect, Pair, Queued};
 use crate::seal::{Cell, Sealing, Table, Vault};
 use crate::store::Store;
 use crate::tag::Tag;
-use crate::writer::{Batch, Ordered};
+use crate::writer::{Batch, Ordered, Undo};
 
 impl Store {
     /// Ordered; a read that follows sees it.
@@ -33,7 +33,7 @@ impl Store {
             let mut queued = shared.memory.kv_queued.lock();
             numbers.into_iter().for_each(|(key, number)| queued.written(key, number));
         };
-        room.send(Box::new(Ordered { name: "kv", work: Some(work), result: Ok(()), end }));
+        room.send(Box::new(Ordered { name: "kv", undo: Undo::Write, work: Some(work), result: Ok(()), end }));
     }
 
     pub async fn kv_get(&self, scope: &KvScope, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -45,7 +45,7 @@ impl Store {
             None => {}
         }
         let vault = self.vault().clone();
-        self.read(move |conn| find(conn, &vault, &key)).await
+        self.read_here(move |conn| find(conn, &vault, &key)).await
     }
 
     /// Bytes of keys and values that a plugin keeps, as of the last commit.

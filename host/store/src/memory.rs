@@ -22,6 +22,8 @@ pub(crate) enum Effect {
     },
     /// The message is no longer as it was when it was accepted.
     Changed(InboxId),
+    /// Work on it was begun once more.
+    Begun(InboxId),
     KvUsage {
         plugin: Tag,
         by: i64,
@@ -65,6 +67,7 @@ impl Memory {
         match effect {
             Effect::Backlog { account, by } => add(&mut self.backlog.lock(), account, by),
             Effect::Changed(id) => self.fresh.lock().forget(id),
+            Effect::Begun(id) => self.fresh.lock().begin(id),
             Effect::KvUsage { plugin, by } => add(&mut self.kv_usage.lock(), plugin, by),
             Effect::Standing { person, standing: Standing::Unknown } => {
                 self.standings.write().remove(&person);
@@ -124,6 +127,18 @@ impl Fresh {
         if let Some((message, _)) = self.messages.get_mut(&id) {
             message.attempts += 1;
         }
+    }
+    /// Counts the start of work on a message where it is the first; false where it is not, or where that is not known.
+    pub(crate) fn begin_first(&mut self, id: InboxId) -> bool {
+        let first = self.messages.get(&id).is_some_and(|(message, _)| message.attempts == 0);
+        if first {
+            self.begin(id);
+        }
+        first
+    }
+    /// Whether work on a message has begun that is still here.
+    pub(crate) fn is_begun(&self, id: InboxId) -> bool {
+        self.messages.get(&id).is_some_and(|(message, _)| message.attempts > 0)
     }
     pub(crate) fn forget(&mut self, id: InboxId) {
         if let Some((_, bytes)) = self.messages.remove(&id) {

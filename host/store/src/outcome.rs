@@ -15,7 +15,7 @@ use crate::seal::{Sealing, Table, Vault};
 use crate::store::Store;
 use crate::tag::{Tag, to_sql_time};
 use crate::timers::NewTimerRow;
-use crate::writer::Batch;
+use crate::writer::{Batch, Keeps, Undo};
 
 impl Store {
     /// Keeps an outcome as a whole or not at all; returns the ids of its deliveries, in their order. Awaited.
@@ -28,7 +28,8 @@ impl Store {
         let sealing = self.vault().sealing();
         let sealed = Sealed::new(self, &sealing, outcome)?;
         let vault = self.vault().clone();
-        self.write(move |batch| sealed.apply(batch, &vault)).await
+        let undo = sealed.undo();
+        self.write_as(Keeps::AsTheStore, undo, move |batch| sealed.apply(batch, &vault)).await
     }
 }
 
@@ -79,9 +80,15 @@ impl Sealed {
         })
     }
 
+    /// A counter is read when others are written already, and may not open.
+    fn undo(&self) -> Undo {
+        if self.kv.is_empty() { Undo::Transaction } else { Undo::Write }
+    }
+
     fn apply(&self, batch: &mut Batch<'_>, vault: &Arc<Vault>) -> Result<Vec<OutboxId>, StoreError> {
-        for decided in &self.decided {
-            self.decide(batch, decided)?;
+        let accounts: Result<Vec<_>, _> = self.decided.iter().map(|decided| pending(batch, decided.id)).collect();
+        for (decided, account) in self.decided.iter().zip(accounts?) {
+            self.decide(batch, decided, account)?;
         }
         for delivery in &self.deliveries {
             delivery.insert(batch)?;
@@ -101,16 +108,13 @@ impl Sealed {
         Ok(self.deliveries.iter().map(|row| row.id).collect())
     }
 
-    fn decide(&self, batch: &mut Batch<'_>, decided: &Decided) -> Result<(), StoreError> {
+    fn decide(&self, batch: &mut Batch<'_>, decided: &Decided, account: Tag) -> Result<(), StoreError> {
         let id = decided.id;
-        let account: Option<Tag> = batch
-            .sql("SELECT account FROM inbox WHERE id = ?1 AND state = ?2")?
-            .query_row(params![id.0, InboxState::Pending], |row| row.get(0))
-            .optional()?;
-        let account = account.ok_or_else(|| StoreError::NotPending { id: id.to_string() })?;
+        let begun = i64::from(batch.memory.fresh.lock().is_begun(id));
         batch.execute(
-            "UPDATE inbox SET state = ?2, finished_at = ?3, reason = ?4, trace = ?5 WHERE id = ?1",
-            params![id.0, self.state, self.finished_at, decided.reason, decided.trace],
+            "UPDATE inbox SET state = ?2, finished_at = ?3, reason = ?4, trace = ?5, attempts = MAX(attempts, ?6)
+             WHERE id = ?1",
+            params![id.0, self.state, self.finished_at, decided.reason, decided.trace, begun],
         )?;
         if self.erase {
             batch.execute("UPDATE inbox SET head = NULL, body = NULL WHERE id = ?1", [id.0])?;
@@ -119,6 +123,15 @@ impl Sealed {
         batch.note(Effect::Changed(id));
         Ok(())
     }
+}
+
+/// The account of a message that is not decided.
+fn pending(batch: &Batch<'_>, id: InboxId) -> Result<Tag, StoreError> {
+    let account = batch
+        .sql("SELECT account FROM inbox WHERE id = ?1 AND state = ?2")?
+        .query_row(params![id.0, InboxState::Pending], |row| row.get(0))
+        .optional()?;
+    account.ok_or_else(|| StoreError::NotPending { id: id.to_string() })
 }
 
 /// Seals each of `items` under the next id.

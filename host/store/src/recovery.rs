@@ -14,12 +14,14 @@ use crate::store::Recovered;
 use crate::tag::{Tag, from_sql_time};
 use crate::traffic;
 
-/// What was leaving is `unknown` now: its attempt was counted when it was armed. Then memory is filled.
+/// What was leaving is `unknown` now: its attempt was counted when it was armed. Work on what waits may have begun, which
+/// nothing says of a first time. Then memory is filled.
 pub(crate) fn recover(conn: &mut Connection, memory: &Memory) -> Result<Recovered, StoreError> {
     let unknown = conn.execute(
         "UPDATE outbox SET state = ?1, unknowns = unknowns + 1 WHERE state = ?2",
         [DeliveryState::Unknown, DeliveryState::Armed],
     )?;
+    conn.execute("UPDATE inbox SET attempts = 1 WHERE state = ?1 AND attempts = 0", [InboxState::Pending])?;
     let pending = InboxState::Pending.as_str();
     let backlog = format!("SELECT account, COUNT(*) FROM inbox WHERE state = '{pending}' GROUP BY account");
     *memory.backlog.lock() = collect(conn, &backlog, |row| row.get(1))?;

@@ -18,7 +18,7 @@ use crate::reads::{Read, Readers};
 use crate::recovery;
 use crate::schema;
 use crate::seal::{Table, Vault};
-use crate::writer::{Awaited, Batch, Keeps, Nudge, Ordered, QUEUE, Reading, Shared, Work, Writer};
+use crate::writer::{Awaited, Batch, Keeps, Nudge, Ordered, QUEUE, Reading, Shared, Undo, Work, Writer};
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.write_keeping(Keeps::AsTheStore, work).await
+        self.write_as(Keeps::AsTheStore, Undo::Write, work).await
     }
 
     /// An awaited write whose commit survives what it is said to.
@@ -181,8 +181,17 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        self.write_as(keeps, Undo::Write, work).await
+    }
+
+    /// The same, undone with what it is said to.
+    pub(crate) async fn write_as<T, F>(&self, keeps: Keeps, undo: Undo, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
         let (answer, wait) = oneshot::channel();
-        self.queue(Box::new(Awaited { work: Some(work), result: None, answer, keeps })).await;
+        self.queue(Box::new(Awaited { work: Some(work), result: None, answer, keeps, undo })).await;
         wait.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -191,7 +200,8 @@ impl Store {
     where
         F: FnOnce(&mut Batch<'_>) -> Result<(), StoreError> + Send + 'static,
     {
-        self.queue(Box::new(Ordered { name, work: Some(work), result: Ok(()), end: |_| () })).await;
+        let undo = Undo::Write;
+        self.queue(Box::new(Ordered { name, undo, work: Some(work), result: Ok(()), end: |_| () })).await;
     }
 
     /// A read of what is committed.
@@ -212,6 +222,20 @@ impl Store {
             None => self.queue(Box::new(Reading { read: Some(read) })).await,
         }
         wait.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// The same for a read of a few rows, by somebody whose thread may be kept for as long as the disk takes: a lane's may,
+    /// which its guests keep for longer.
+    pub(crate) async fn read_here<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        if let Some(borrowed) = self.inner.readers.as_ref().and_then(Readers::borrow) {
+            let _until_open = self.vault().hold();
+            return read(borrowed.connection());
+        }
+        self.read(read).await
     }
 
     /// A read that sees every write queued before it.

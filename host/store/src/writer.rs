@@ -47,6 +47,17 @@ pub(crate) enum Keeps {
     Power,
 }
 
+/// What is undone where a write fails half-way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// Its own changes, whatever the others of the transaction did. SQLite copies every page that it touches for that,
+    /// which is a good part of what a small write costs.
+    Write,
+    /// The transaction: for a write that looks before it changes anything, so that what fails afterwards is the disk. Its
+    /// refusal, with nothing changed, is its own.
+    Transaction,
+}
+
 /// The transaction that several writes share.
 pub(crate) struct Batch<'a> {
     conn: &'a Connection,
@@ -73,8 +84,30 @@ impl<'a> Batch<'a> {
     pub(crate) fn effects(&self) -> &[Effect] {
         &self.effects
     }
-    /// Runs one write so that it happens as a whole or not at all, whatever becomes of the others.
-    pub(crate) fn whole<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Runs one write so that it happens as a whole or not at all.
+    pub(crate) fn run<T>(
+        &mut self,
+        undo: Undo,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match undo {
+            Undo::Write => self.whole(work),
+            Undo::Transaction => self.looking_first(work),
+        }
+    }
+    fn looking_first<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (noted, changes) = (self.effects.len(), self.conn.total_changes());
+        let result = work(self);
+        if let Err(error) = &result {
+            self.effects.truncate(noted);
+            // A full disk, for one, may have rolled the transaction back by itself.
+            if self.conn.total_changes() != changes || self.conn.is_autocommit() {
+                self.broken = Some(error.clone());
+            }
+        }
+        result
+    }
+    fn whole<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let noted = self.effects.len();
         let result = self.execute("SAVEPOINT op", []).and_then(|_| work(self));
         let closed = match &result {
@@ -100,12 +133,13 @@ pub(crate) struct Awaited<T, F> {
     pub(crate) result: Option<Result<T, StoreError>>,
     pub(crate) answer: oneshot::Sender<Result<T, StoreError>>,
     pub(crate) keeps: Keeps,
+    pub(crate) undo: Undo,
 }
 
 impl<T: Send, F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send> Work for Awaited<T, F> {
     fn run(&mut self, batch: &mut Batch<'_>) {
         if let Some(work) = self.work.take() {
-            self.result = Some(batch.whole(work));
+            self.result = Some(batch.run(self.undo, work));
         }
     }
     fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
@@ -121,6 +155,7 @@ impl<T: Send, F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send> Work fo
 /// A write that nobody waits for; `end` is told what became of it.
 pub(crate) struct Ordered<F, E> {
     pub(crate) name: &'static str,
+    pub(crate) undo: Undo,
     pub(crate) work: Option<F>,
     pub(crate) result: Result<(), StoreError>,
     pub(crate) end: E,
@@ -133,7 +168,7 @@ where
 {
     fn run(&mut self, batch: &mut Batch<'_>) {
         if let Some(work) = self.work.take() {
-            self.result = batch.whole(work);
+            self.result = batch.run(self.undo, work);
         }
     }
     fn keeps(&self) -> Keeps {

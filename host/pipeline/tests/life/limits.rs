@@ -64,7 +64,8 @@ async fn what_is_more_than_a_day_has_waits_for_midnight() {
     bench.sent(2).await;
     let third = bench.write("a", "three").await;
     queued(&bench, third).await;
-    bench.write("a", "four").await;
+    let fourth = bench.write("a", "four").await;
+    bench.settled(fourth).await;
     assert_eq!(bench.ledger.texts().len(), 2, "no more than the limit");
     let day = today(&bench, "UTC");
     until("both are counted", async || (sent(&bench, day) == 2).then_some(())).await;

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::memory::Pair;
 use crate::store::Store;
 use crate::tag::Tag;
-use crate::writer::{Awaited, Batch, Keeps, Ordered, Work};
+use crate::writer::{Awaited, Batch, Keeps, Ordered, Undo, Work};
 
 /// The state of one account. Cheap to clone.
 ///
@@ -81,7 +81,13 @@ impl AccountStore {
             }
         };
         // `end` is called before the next commit is begun.
-        room.send(Box::new(Ordered { name: "account state", work: Some(work), result: Ok(()), end }));
+        room.send(Box::new(Ordered {
+            name: "account state",
+            undo: Undo::Write,
+            work: Some(work),
+            result: Ok(()),
+            end,
+        }));
         Ok(())
     }
 
@@ -181,7 +187,7 @@ impl AccountStore {
     {
         let (answer, wait) = oneshot::channel();
         let (work, lost) = (Some(self.in_step(work)), self.lost.clone());
-        let write = Awaited { work, result: None, answer, keeps: Keeps::Power };
+        let write = Awaited { work, result: None, answer, keeps: Keeps::Power, undo: Undo::Write };
         self.store.queue(Box::new(InStep { write, lost })).await;
         self.told(wait.await.unwrap_or(Err(StoreError::Closed)))
     }

@@ -20,7 +20,8 @@ async fn what_is_accepted_waits_in_order_and_loads() {
     assert_eq!(waiting[0].account, account());
     let loaded = f.store.load(first).await.unwrap().unwrap();
     assert_eq!(loaded.message, Some(message("one")));
-    assert_eq!((loaded.state, loaded.attempts, loaded.approved), (InboxState::Pending, 0, false));
+    // Whether work on it had begun, the process before did not say.
+    assert_eq!((loaded.state, loaded.attempts, loaded.approved), (InboxState::Pending, 1, false));
     assert_eq!(f.store.backlog(&account()), 2);
     assert_eq!(f.store.backlog(&AccountId::new("telegram", "1")), 0);
     assert!(f.store.load(InboxId(99)).await.unwrap().is_none());
@@ -87,25 +88,39 @@ async fn work_starts_while_the_commit_is_under_way() {
     let Accepted::New(id) = accepting.seen.await.unwrap().unwrap()[0] else { panic!() };
     second.started().await;
     assert!(matches!(accepting.durable.try_recv(), Err(TryRecvError::Empty)));
-    f.store.begin(id).await;
+    f.store.begin(id).await.unwrap();
     let loaded = f.store.load(id).await.unwrap().unwrap();
     assert_eq!((loaded.message, loaded.attempts), (Some(message("one")), 1));
     second.release();
     accepting.durable.await.unwrap().unwrap();
 }
 
-/// A crash counts as an attempt.
+/// A crash counts as an attempt: the first is counted by the start after it, the others before work begins.
 #[tokio::test]
 async fn every_start_of_work_counts() {
     let f = Fixture::new();
     let id = f.accept("1", "poison").await;
-    f.store.begin(id).await;
+    f.store.begin(id).await.unwrap();
     assert_eq!(f.store.load(id).await.unwrap().unwrap().attempts, 1);
-    f.store.settle().await.unwrap();
     let (f, _) = f.crash();
     assert_eq!(f.store.waiting().await.unwrap()[0].attempts, 1);
-    f.store.begin(id).await;
+    f.store.begin(id).await.unwrap();
     assert_eq!(f.store.load(id).await.unwrap().unwrap().attempts, 2);
+    let (f, _) = f.crash();
+    assert_eq!(f.store.waiting().await.unwrap()[0].attempts, 2, "only the first is guessed");
+}
+
+/// The first start costs no write of its own.
+#[tokio::test]
+async fn a_first_start_is_written_with_its_outcome() {
+    let f = Fixture::new();
+    let id = f.accept("1", "hello").await;
+    let before = f.store.counters().ops;
+    f.store.begin(id).await.unwrap();
+    assert_eq!(f.store.counters().ops, before);
+    f.store.commit_outcome(done(id)).await.unwrap();
+    let (f, _) = f.crash();
+    assert_eq!(f.store.load(id).await.unwrap().unwrap().attempts, 1);
 }
 
 #[tokio::test]
@@ -135,7 +150,7 @@ async fn the_newest_are_listed_oldest_first() {
 
 async fn ended(f: &Fixture, key: &str, state: InboxState) -> InboxId {
     let id = f.accept(key, "x").await;
-    f.store.begin(id).await;
+    f.store.begin(id).await.unwrap();
     f.store.commit_outcome(Outcome { state, reason: Some("why".to_owned()), ..done(id) }).await.unwrap();
     id
 }

@@ -38,6 +38,35 @@ async fn an_outcome_is_kept_as_a_whole() {
     assert_eq!(f.store.history(&conversation(), 9, 999).await.unwrap(), [turn("one"), turn("two")]);
 }
 
+/// A refusal costs nobody else anything, whether it is undone by itself or has nothing to undo.
+#[tokio::test]
+async fn a_refused_outcome_leaves_its_transaction_to_the_others() {
+    for kv in [vec![], vec![kv("seen", KvChange::Increment(2))]] {
+        let f = Fixture::new();
+        let (first, second) = (f.accept("1", "one").await, f.accept("2", "two").await);
+        f.store.commit_outcome(done(second)).await.unwrap();
+        let mut blocked = Blocked::queue(&f.store).await;
+        blocked.started().await;
+        let outcome =
+            Outcome { messages: vec![first, second], deliveries: vec![delivery("a", true)], kv, ..done(first) };
+        let refused = tokio::spawn({
+            let store = f.store.clone();
+            async move { store.commit_outcome(outcome).await }
+        });
+        // Lets it be queued, so that both share a transaction.
+        tokio::task::yield_now().await;
+        let accepting = f.store.accept(vec![new("3", "three")]).await;
+        blocked.release();
+        assert!(matches!(refused.await.unwrap(), Err(StoreError::NotPending { .. })));
+        accepting.durable.await.unwrap().unwrap();
+        let Accepted::New(third) = accepting.seen.await.unwrap().unwrap()[0] else { panic!() };
+        let (f, _) = f.crash();
+        assert_eq!(f.store.load(first).await.unwrap().unwrap().state, InboxState::Pending);
+        assert!(f.store.deliveries_of(first).await.unwrap().is_empty());
+        assert!(f.store.load(third).await.unwrap().is_some());
+    }
+}
+
 #[tokio::test]
 async fn nothing_of_an_outcome_is_kept_where_one_message_is_decided_already() {
     let f = Fixture::new();
