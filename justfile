@@ -48,7 +48,7 @@ torture *arguments:
     cargo build --workspace --bins --tests
     "$CARGO_TARGET_DIR/debug/torture" {{ arguments }}
 
-# Fuzz what comes from outside: one target or all, so many seconds each (needs the nightly toolchain)
+# Fuzz what comes from outside: one target or all, so many seconds each
 fuzz target="all" seconds="60":
     tests/fuzz/run {{ target }} {{ seconds }}
 
