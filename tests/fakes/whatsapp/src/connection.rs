@@ -52,6 +52,9 @@ fn next(shared: &Shared) -> u64 {
     world.connections
 }
 
+/// How long a client may take to close its side of a connection that the fake has closed.
+const LINGER: Duration = Duration::from_secs(1);
+
 async fn serve(stream: TcpStream, id: u64, shared: &Arc<Shared>) -> anyhow::Result<()> {
     let socket = tokio_tungstenite::accept_async(stream).await?;
     let (hello, mut reader, writer) = shake(socket, &shared.identity).await?;
@@ -61,9 +64,12 @@ async fn serve(stream: TcpStream, id: u64, shared: &Arc<Shared>) -> anyhow::Resu
     shared.ring();
     tokio::select! {
         () = cut.cancelled() => anyhow::bail!("cut by the fake"),
-        ended = listen(&mut reader, id, shared) => ended,
-        ended = speak(writer, said, id, shared) => ended,
+        ended = listen(&mut reader, id, shared) => return ended,
+        ended = speak(writer, said, id, shared) => ended?,
     }
+    // A socket that is closed with something unread takes back what was said last, as the reason for the end.
+    let _ = tokio::time::timeout(LINGER, reader.drain()).await;
+    anyhow::bail!("closed by the fake")
 }
 
 async fn listen(reader: &mut Reader, id: u64, shared: &Shared) -> anyhow::Result<()> {
@@ -96,7 +102,7 @@ async fn speak(mut writer: Writer, mut said: mpsc::Receiver<Out>, id: u64, share
             Out::Node(node) => writer.stanza(&node).await?,
             Out::Close => {
                 writer.close().await;
-                anyhow::bail!("closed by the fake");
+                return Ok(());
             }
         }
     }

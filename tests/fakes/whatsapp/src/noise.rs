@@ -142,6 +142,11 @@ impl Reader {
         Ok(unmarshal_ref(&unpack(&frame)?)?.to_owned())
     }
 
+    /// Reads until the client has closed, and heeds nothing of it.
+    pub(crate) async fn drain(&mut self) {
+        while let Some(Ok(_)) = self.socket.next().await {}
+    }
+
     async fn frame(&mut self) -> anyhow::Result<Vec<u8>> {
         loop {
             if let Some(frame) = self.frames.decode_frame() {
