@@ -3,22 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::harness::{OWNER, World, eventually, whatsapp_config};
-use crate::invariants::search;
+use crate::revealed::search;
+use crate::whatsapp::{ALICE, BOB, assistant, with_people};
 
-const ALICE: &str = "15550002222";
-const BOB: &str = "15550003333";
 const TO_ALICE: &str = "15550002222@s.whatsapp.net";
-
-async fn assistant() -> World {
-    with(&whatsapp_config(&format!("\"+{ALICE}\""))).await
-}
-
-async fn with(config: &str) -> World {
-    let world = World::linked(config).await;
-    world.whatsapp().contact(ALICE, "Alice Liddell").await;
-    world.whatsapp().contact(BOB, "Bob Stranger").await;
-    world
-}
 
 fn log(world: &World) -> Vec<Value> {
     let log = world.host.cli_json(&["messages", "wa"]);
@@ -233,7 +221,7 @@ async fn bot_sends_what_is_asked_over_the_api() {
 /// B11, C8: what can't be sent is refused at once, with its stable code, and nothing of it stays.
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_with_its_code() {
-    let world = with(&(whatsapp_config("") + "daily_limit = 1\nat_daily_limit = \"refuse\"\n")).await;
+    let world = with_people(&(whatsapp_config("") + "daily_limit = 1\nat_daily_limit = \"refuse\"\n")).await;
     let refused = async |to: &str, text: &str| {
         let (status, answer) = world.host.send("wa", "k", json!({ "to": to, "text": text })).await;
         (status, answer["error"]["code"].as_str().unwrap_or_default().to_owned())

@@ -11,15 +11,15 @@ use crate::harness::{
 };
 use crate::revealed::{looks, search};
 
-const ALICE: &str = "15550002222";
-const BOB: &str = "15550003333";
+pub(crate) const ALICE: &str = "15550002222";
+pub(crate) const BOB: &str = "15550003333";
 
 /// The assistant for Alice, with her and Bob on the phone's list.
-async fn assistant() -> World {
+pub(crate) async fn assistant() -> World {
     with_people(&whatsapp_config(&format!("\"+{ALICE}\""))).await
 }
 
-async fn with_people(config: &str) -> World {
+pub(crate) async fn with_people(config: &str) -> World {
     let world = World::linked(config).await;
     world.whatsapp().contact(ALICE, "Alice Liddell").await;
     world.whatsapp().contact(BOB, "Bob Stranger").await;
