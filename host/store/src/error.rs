@@ -53,6 +53,9 @@ pub enum StoreError {
         "an earlier change of this account's state was lost: nothing of it is kept until it starts again from disk"
     )]
     OutOfStep,
+    /// The account's state was cleared after whoever writes had read it.
+    #[error("this account's state was cleared meanwhile: nothing that was known of it before is kept")]
+    Cleared,
     #[error("the tables can't be brought up to date: {reason}")]
     Migration { reason: Arc<refinery::Error> },
     #[error("the journal can't be read or written: {reason}")]
@@ -86,6 +89,7 @@ impl StoreError {
             Self::Newer { .. } => "newer-database",
             Self::DiskFull => "disk-full",
             Self::OutOfStep => "out-of-step",
+            Self::Cleared => "cleared",
             Self::Migration { .. } => "migration",
             Self::Sql { .. } => "journal",
             Self::NotPending { .. } | Self::WrongState { .. } | Self::NextNotArmed { .. } => "wrong-state",

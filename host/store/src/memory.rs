@@ -48,6 +48,8 @@ pub(crate) struct Memory {
     pub(crate) kv_queued: Mutex<Queued>,
     /// The same for the states of accounts.
     pub(crate) states_queued: Mutex<Queued>,
+    /// How often the states of an account were cleared since the start, where they were.
+    pub(crate) states_cleared: Mutex<HashMap<Tag, u64>>,
     pub(crate) standings: RwLock<HashMap<Tag, Standing>>,
     pub(crate) contacts: Mutex<HashMap<Tag, Seen>>,
     pub(crate) traffic: Mutex<HashMap<Tag, Tally>>,
@@ -63,6 +65,9 @@ pub(crate) struct Seen {
 }
 
 impl Memory {
+    pub(crate) fn times_cleared(&self, account: Tag) -> u64 {
+        self.states_cleared.lock().get(&account).copied().unwrap_or_default()
+    }
     pub(crate) fn apply(&self, effect: Effect) {
         match effect {
             Effect::Backlog { account, by } => add(&mut self.backlog.lock(), account, by),

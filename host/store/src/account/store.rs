@@ -17,18 +17,24 @@ use crate::writer::{Awaited, Batch, Keeps, Ordered, Undo, Work};
 ///
 /// Reads see every write asked for before them, awaited or ordered. A write that fails leaves whoever relies on it with a
 /// memory that the disk does not share: [`AccountStore::lost`] tells, and the only cure is to start again from disk. Until
-/// then no write is done any more: a ratchet kept without the message that turned it would lose that message.
+/// then no write is done any more: a ratchet kept without the message that turned it would lose that message. The same goes
+/// once somebody clears the account: a session that has ended may have something left to write, and would bring the keys
+/// back that were given up.
 #[derive(Clone)]
 pub struct AccountStore {
     store: Store,
     account: Arc<AccountId>,
     lost: Arc<watch::Sender<bool>>,
+    /// How often the account was cleared before.
+    cleared: u64,
 }
 
 impl Store {
     /// The state of an account. Each call starts with [`AccountStore::lost`] at false.
     pub fn account_state(&self, account: &AccountId) -> AccountStore {
+        let cleared = self.shared().memory.times_cleared(self.vault().account(account));
         AccountStore {
+            cleared,
             store: self.clone(),
             account: Arc::new(account.clone()),
             lost: Arc::new(watch::Sender::new(false)),
@@ -165,10 +171,14 @@ impl AccountStore {
         self.delete(vec![Range::Before(space, bound)]).await
     }
 
-    /// Deletes everything the account has, also after a write that was lost: nothing is of one time.
+    /// Deletes everything the account has, also after a write that was lost: nothing is of one time. Whoever goes on with
+    /// the account asks for its state anew: none that was given out before writes any more, this one included.
     pub async fn clear(&self) -> Result<(), StoreError> {
-        let account = self.tag();
-        let delete = move |batch: &mut Batch<'_>| rows::delete(batch, account, &Range::Account);
+        let (account, shared) = (self.tag(), self.store.shared().clone());
+        let delete = move |batch: &mut Batch<'_>| {
+            *shared.memory.states_cleared.lock().entry(account).or_default() += 1;
+            rows::delete(batch, account, &Range::Account)
+        };
         self.told(self.store.write_keeping(Keeps::Power, delete).await).map(drop)
     }
 
@@ -192,17 +202,20 @@ impl AccountStore {
         self.told(wait.await.unwrap_or(Err(StoreError::Closed)))
     }
 
-    /// Refuses the work once an earlier write was lost, and is lost if it fails.
+    /// Refuses the work once an earlier write was lost or the account was cleared, and is lost if it fails.
     fn in_step<T, F>(&self, work: F) -> impl FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + use<T, F>
     where
         F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send,
     {
-        let lost = self.lost.clone();
+        let (lost, cleared, account, shared) =
+            (self.lost.clone(), self.cleared, self.tag(), self.store.shared().clone());
         move |batch| {
             if *lost.borrow() {
                 return Err(StoreError::OutOfStep);
             }
-            work(batch).inspect_err(|_| {
+            let is_current = shared.memory.times_cleared(account) == cleared;
+            let done = if is_current { work(batch) } else { Err(StoreError::Cleared) };
+            done.inspect_err(|_| {
                 lost.send_replace(true);
             })
         }

@@ -201,6 +201,26 @@ async fn nothing_is_kept_after_a_write_that_was_lost() {
     put(&anew, StateKey::new(SPACE, "before"), b"4").await;
 }
 
+/// B5, E5: what a session that has ended still has to write does not bring the keys back that were given up.
+#[tokio::test]
+async fn who_knew_the_state_before_it_was_cleared_writes_nothing_more() {
+    let f = Fixture::new();
+    let (awaited, ordered) = (mine(&f), mine(&f).clone());
+    put(&awaited, StateKey::new(SPACE, "device"), b"1").await;
+    mine(&f).clear().await.unwrap();
+    let mut late = ordered.batch();
+    late.put(StateKey::new(SPACE, "device"), b"1");
+    ordered.queue(late).await.unwrap();
+    let mut late = awaited.batch();
+    late.put(StateKey::new(SPACE, "session"), b"1");
+    assert!(matches!(awaited.commit(late).await, Err(StoreError::Cleared)));
+    assert!(matches!(awaited.delete_space(SPACE).await, Err(StoreError::OutOfStep)));
+    let anew = mine(&f);
+    assert!(anew.list(SPACE).await.unwrap().is_empty());
+    assert!(*ordered.lost().borrow() && !*anew.lost().borrow());
+    put(&anew, StateKey::new(SPACE, "device"), b"2").await;
+}
+
 /// B8: what must never step back is synced even where the store as a whole survives the process alone.
 #[tokio::test]
 async fn the_state_of_an_account_survives_a_power_cut_whatever_the_durability() {
