@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Linking, OWNER, World, anywhere, eventually, whatsapp_config, while_linking};
+use crate::harness::{Linking, Network, OWNER, Wire, World, anywhere, eventually, whatsapp_config, while_linking};
 
 const ALICE: &str = "15550002222";
 const OTHER: &str = "15550004444";
@@ -16,7 +16,18 @@ pub(crate) async fn unlinked() -> World {
 }
 
 pub(crate) async fn with_config(config: &str) -> World {
-    let mut world = World::empty();
+    started(World::empty(), config).await
+}
+
+/// The same with a wire to WhatsApp that can be cut.
+async fn unlinked_by_wire() -> (World, Wire) {
+    let world = World::empty();
+    let wire = Wire::to(&world.whatsapp().url);
+    let config = whatsapp_config(&format!("\"+{ALICE}\"")).replace("{WHATSAPP}", wire.url());
+    (started(world, &config).await, wire)
+}
+
+async fn started(mut world: World, config: &str) -> World {
     world.host.instrumented();
     for phone in [OWNER, OTHER] {
         world.whatsapp().account(phone).await;
@@ -127,6 +138,61 @@ async fn interrupted_command_cancels_the_attempt() {
     .await;
     let linked = world.link().await;
     assert_eq!(linked.last["attempt"], 2);
+}
+
+/// B12, B1: where WhatsApp can't be reached it is tried again after a moment, and where the connection breaks under a QR
+/// code, the next connection brings another. A person who waits sees a code and no failure.
+#[tokio::test]
+async fn broken_connection_is_made_again_while_a_person_waits() {
+    let (world, wire) = unlinked_by_wire().await;
+    wire.set(Network::Closed);
+    let mut linking = world.host.link(&["wa"]);
+    wire.until_turned_away(2).await;
+    wire.set(Network::Up);
+    let first = linking.qr().await;
+    assert_eq!(wire.turned_away(), 2);
+    wire.set(Network::Closed);
+    linking.until("the dead code is shown no more", |attempt| attempt["qr"].is_null()).await;
+    wire.set(Network::Up);
+    let second = linking.qr().await;
+    assert_ne!(first, second);
+    world.whatsapp().post("scan", json!({ "account": OWNER, "qr": second })).await;
+    links_and_answers(&world, linking).await;
+}
+
+/// B12, B2: a pairing code dies with its connection; the next one is asked for by itself.
+#[tokio::test]
+async fn pairing_code_is_asked_for_again_after_its_connection_broke() {
+    let (world, wire) = unlinked_by_wire().await;
+    let mut linking = world.host.link(&["wa", "--code", &format!("+{OWNER}")]);
+    let first = linking.code().await;
+    wire.set(Network::Closed);
+    linking.until("the dead code is shown no more", |attempt| attempt["code"].is_null()).await;
+    wire.set(Network::Up);
+    let second = linking.code().await;
+    assert_ne!(first, second);
+    assert_eq!(world.whatsapp().entries("code").await.len(), 2);
+    world.whatsapp().post("enter-code", json!({ "account": OWNER, "code": second })).await;
+    links_and_answers(&world, linking).await;
+}
+
+/// B12, B11, C8: three times more and not for ever; then in words, and the next attempt may begin.
+#[tokio::test]
+async fn attempt_ends_in_words_where_whatsapp_stays_away() {
+    let (world, wire) = unlinked_by_wire().await;
+    wire.set(Network::Closed);
+    for args in [&["wa"][..], &["wa", "--code", &format!("+{OWNER}")]] {
+        let before = wire.turned_away();
+        let ended = world.host.link(args).end().await;
+        assert_eq!((ended.code, &ended.last["status"]), (Some(6), &json!("failed")), "{ended:?}");
+        let error = &ended.last["error"];
+        assert_eq!((&error["code"], &error["retryable"]), (&json!("CONNECTION_CLOSED"), &json!(true)), "{error}");
+        assert!(ended.stderr.contains("can't be reached"), "{ended:?}");
+        assert_eq!(wire.turned_away() - before, 4);
+        in_state(&world, "needs-link").await;
+    }
+    wire.set(Network::Up);
+    world.link().await;
 }
 
 /// E6: a phone that is not the one the config names is unlinked again, and a person is told in words.

@@ -8,11 +8,11 @@ use switchhook_core::link::{LinkAttempt, LinkError, LinkEvent, LinkMethod, Linka
 use switchhook_core::person::PersonId;
 use switchhook_core::time::{Clock, SystemClock};
 use switchhook_store::AccountStore;
-use whatsapp_rust::Client;
-use whatsapp_rust::pair_code::PairCodeOptions;
+use whatsapp_rust::pair_code::{PairCodeOptions, PairError};
 use whatsapp_rust::passkey::Assertion;
 use whatsapp_rust::prelude::Event;
 use whatsapp_rust::types::events::PairSuccess;
+use whatsapp_rust::{Client, IqError};
 
 use crate::connector::WhatsApp;
 use crate::identity::Ids;
@@ -49,9 +49,9 @@ impl Linkable for WhatsApp {
         if self.linked().await?.is_some() {
             return Err(LinkError::AlreadyLinked);
         }
-        let states = self.states();
         // What an attempt that was cut off left: a new one has keys of its own.
-        states.clear().await.map_err(not_kept)?;
+        self.states().clear().await.map_err(not_kept)?;
+        let states = self.states();
         record::begin_link(&states, SystemClock.now().0).await.map_err(not_kept)?;
         let result = tokio::select! {
             biased;
@@ -60,7 +60,7 @@ impl Linkable for WhatsApp {
         };
         *self.linking.lock() = None;
         if result.is_err() {
-            states.clear().await.map_err(not_kept)?;
+            self.states().clear().await.map_err(not_kept)?;
         }
         result.map(device)
     }
@@ -141,10 +141,7 @@ impl WhatsApp {
     /// Shows what is to be shown until a phone agrees.
     async fn until_agreed(&self, attempt: &LinkAttempt, session: &mut Session) -> Result<Link, LinkError> {
         let since = record::told(&self.states()).await.map_err(not_kept)?.since;
-        if let LinkMethod::Code { number } = &attempt.method {
-            ask_for_code(attempt, &session.client, number).await?;
-        }
-        let mut over = false;
+        let mut over = !asked_for_code(attempt, session).await?;
         loop {
             let event = tokio::select! {
                 biased;
@@ -161,11 +158,9 @@ impl WhatsApp {
                     return Ok(linked(success, since));
                 }
                 Event::PairingCodeRefresh(_) => {
-                    if let LinkMethod::Code { number } = &attempt.method {
-                        tell(attempt, LinkEvent::CodeWithdrawn).await;
-                        session.client.cancel_pair_code().await;
-                        ask_for_code(attempt, &session.client, number).await?;
-                    }
+                    tell(attempt, LinkEvent::CodeWithdrawn).await;
+                    session.client.cancel_pair_code().await;
+                    over = !asked_for_code(attempt, session).await?;
                 }
                 event => match shown(event, &attempt.method)? {
                     Some(event) => {
@@ -243,31 +238,47 @@ fn shown(event: &Event, method: &LinkMethod) -> Result<Option<LinkEvent>, LinkEr
     }
 }
 
+/// False where the session ended first; why, its last events say. Nothing to do where no code is to be shown.
+async fn asked_for_code(attempt: &LinkAttempt, session: &mut Session) -> Result<bool, LinkError> {
+    let LinkMethod::Code { number } = &attempt.method else { return Ok(true) };
+    tokio::select! {
+        biased;
+        () = &mut session.ended => Ok(false),
+        asked = ask_for_code(attempt, &session.client, number) => asked.map(|()| true),
+    }
+}
+
 /// One code, or the reason why there is none.
 async fn ask_for_code(attempt: &LinkAttempt, client: &Arc<Client>, number: &PersonId) -> Result<(), LinkError> {
-    let unreachable = |reason: String| LinkError::Unreachable { reason };
-    client.wait_for_socket(CODE).await.map_err(|error| unreachable(error.to_string()))?;
+    let socket = client.wait_for_socket(CODE).await;
+    socket.map_err(|error| LinkError::Unreachable { reason: error.to_string() })?;
     let options = PairCodeOptions { phone_number: digits(number).to_owned(), ..PairCodeOptions::default() };
     match tokio::time::timeout(CODE, client.pair_with_code(options)).await {
         // The code itself comes as an event, with its time.
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => {
-            let throttled = error.rejection().is_some_and(|rejection| rejection.is_throttled());
-            let after = error.backoff().unwrap_or(THROTTLED);
             tell(attempt, LinkEvent::CodeWithdrawn).await;
-            Err(if throttled {
-                LinkError::Throttled { after }
-            } else {
-                LinkError::Refused {
-                    code: "code-refused",
-                    reason: format!("no code: {error}. Scan the QR code instead"),
-                }
-            })
+            Err(no_code(&error))
         }
         Err(_) => {
             client.cancel_pair_code().await;
-            Err(unreachable(format!("WhatsApp gave no code within {CODE:?}")))
+            Err(LinkError::TimedOut { what: "a pairing code", limit: CODE })
         }
+    }
+}
+
+/// What WhatsApp said is told apart from a connection over which it said nothing.
+fn no_code(error: &PairError) -> LinkError {
+    let refused =
+        LinkError::Refused { code: "code-refused", reason: format!("no code: {error}. Scan the QR code instead") };
+    match error {
+        _ if error.rejection().is_some_and(|rejection| rejection.is_throttled()) => {
+            LinkError::Throttled { after: error.backoff().unwrap_or(THROTTLED) }
+        }
+        PairError::PairCode(_) | PairError::RequestFailed(IqError::ServerError { .. }) => refused,
+        PairError::RequestFailed(IqError::Timeout) => LinkError::TimedOut { what: "a pairing code", limit: CODE },
+        PairError::RequestFailed(error) => LinkError::Unreachable { reason: error.to_string() },
+        _ => refused,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Trying again what may well work the next time (B12). Connections are the supervisor's (C4), not of here.
+//! Trying again what may well work the next time (B12). The connections of a linked device are the supervisor's (C4), not
+//! of here.
 
 use std::time::Duration;
 
@@ -16,20 +17,30 @@ where
     F: FnMut() -> W,
     W: Future<Output = Result<T, LinkError>>,
 {
-    let mut tried = 0;
+    let mut retries = Retries::default();
     loop {
         let error = match work().await {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        match wait(&error, tried) {
-            Some(wait) if tried < RETRIES => {
-                tracing::debug!(code = error.code(), ?wait, "tried again");
-                tokio::time::sleep(wait).await;
-                tried += 1;
-            }
-            _ => return Err(error),
+        match retries.after(&error) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(error),
         }
+    }
+}
+
+/// Those that one operation has had.
+#[derive(Default)]
+pub(crate) struct Retries(u32);
+
+impl Retries {
+    /// Takes one: how long to wait before it. None where there is none left, or no prospect within the cap.
+    pub(crate) fn after(&mut self, error: &LinkError) -> Option<Duration> {
+        let wait = wait(error, self.0).filter(|_| self.0 < RETRIES)?;
+        self.0 += 1;
+        tracing::debug!(code = error.code(), ?wait, retry = self.0, "tried again");
+        Some(wait)
     }
 }
 

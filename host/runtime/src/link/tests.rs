@@ -81,6 +81,51 @@ async fn the_third_batch_is_the_last() {
     bench.status_is(State::NeedsLink).await;
 }
 
+fn unreachable() -> Step {
+    Step::Fail(LinkError::Unreachable { reason: "reset".to_owned() })
+}
+
+/// B12: a connection that does not come about, or breaks under a code, is made again after 1, 2 and 4 s.
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_made_again() {
+    let bench = Bench::new().await;
+    bench.script([unreachable()]);
+    bench.start(request(LinkMethodName::Qr, None)).await.unwrap();
+    bench.phone.until_asked(1).await;
+    bench.script([qr("one", 60), Step::Wait, unreachable()]);
+    tokio::time::advance(SECOND).await;
+    bench.until(|attempt| attempt.qr.is_some()).await;
+    bench.phone.go_on();
+    let waiting = bench.until(|attempt| attempt.qr.is_none()).await;
+    assert_eq!((waiting.record.status, bench.phone.asked()), (LinkStatus::Pending, 2));
+    bench.script([unreachable()]);
+    tokio::time::advance(2 * SECOND).await;
+    bench.phone.until_asked(3).await;
+    tokio::time::advance(3 * SECOND).await;
+    bench.status_is(State::Linking).await;
+    assert_eq!(bench.phone.asked(), 3, "each wait is twice the one before");
+    tokio::time::advance(SECOND).await;
+    let over = bench.until(|attempt| attempt.record.status.is_over()).await;
+    assert_eq!((over.record.status, bench.phone.asked()), (LinkStatus::Failed, 4));
+    let error = over.record.error.unwrap();
+    assert_eq!((error.code, error.retryable), (ErrorCode::ConnectionClosed, true));
+}
+
+/// B12, B3: what a phone agreed to is not asked for twice, and who waits for the next try can give up.
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_not_made_again_for_nothing() {
+    let bench = Bench::new().await;
+    bench.script([qr("one", 60), Step::Tell(LinkEvent::Scanned), unreachable()]);
+    bench.start(request(LinkMethodName::Qr, None)).await.unwrap();
+    let over = bench.until(|attempt| attempt.record.status.is_over()).await;
+    assert_eq!((over.record.status, bench.phone.asked()), (LinkStatus::Failed, 1));
+    bench.script([unreachable()]);
+    bench.start(request(LinkMethodName::Qr, None)).await.unwrap();
+    bench.phone.until_asked(2).await;
+    let cancelled = bench.cancel().await.unwrap();
+    assert_eq!((cancelled.record.status, bench.phone.asked()), (LinkStatus::Cancelled, 2));
+}
+
 /// B3: five minutes in all.
 #[tokio::test(start_paused = true)]
 async fn an_attempt_expires_after_five_minutes() {

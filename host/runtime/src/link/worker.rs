@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use crate::channels::Seat;
 use crate::link::audit::{Act, Caller};
 use crate::link::live::Live;
+use crate::link::retry::Retries;
 use crate::link::{Links, failure};
 
 /// An attempt ends after this, unless the phone has agreed by then (B3).
@@ -96,18 +97,34 @@ impl Worker {
         Ok(())
     }
 
-    /// Shows one batch after the other until a phone agrees.
+    /// Shows one batch after the other until a phone agrees, and connects again if there was no connection to show one on,
+    /// or it broke (B12).
     async fn attempt(&self, linkable: &dyn Linkable) -> Result<LinkedDevice, LinkError> {
-        let mut batches = 0;
+        let (mut batches, mut retries) = (1, Retries::default());
         loop {
-            batches += 1;
             let result = self.batch(linkable).await;
             self.live.withdraw();
-            let again = self.method == LinkMethod::Qr && batches < BATCHES && Instant::now() < self.deadline;
-            match result {
-                Err(LinkError::Expired) if again => {}
-                result => return result,
+            let Err(error) = result else { return result };
+            if error == LinkError::Expired && self.method == LinkMethod::Qr && batches < BATCHES && !self.is_late() {
+                batches += 1;
+                continue;
             }
+            // What hung until its limit has had its time (E3). What a phone agreed to is not asked for twice.
+            let once = matches!(error, LinkError::TimedOut { .. }) || self.live.record().progress.qr_scanned;
+            let wait = if once { None } else { retries.after(&error) };
+            self.pause(wait.ok_or(error)?).await?;
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    async fn pause(&self, wait: Duration) -> Result<(), LinkError> {
+        tokio::select! {
+            biased;
+            () = self.live.cancel.cancelled() => Err(LinkError::Cancelled),
+            () = sleep_until((Instant::now() + wait).min(self.deadline)) => Ok(()),
         }
     }
 
