@@ -25,4 +25,4 @@ pub use wait::{eventually, eventually_within};
 pub use web::Visitor;
 pub use whatsapp::{OWNER, WhatsApp};
 pub use wire::{Network, Wire};
-pub use world::World;
+pub use world::{World, free_port};

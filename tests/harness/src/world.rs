@@ -153,7 +153,7 @@ fn cache_dir() -> PathBuf {
 /// A port that the host can be told to listen on, also after it was killed: one that systems don't give away to whoever
 /// connects or asks for any (32768 and above on Linux, 49152 and above elsewhere), and none that was handed out before.
 /// Several programs of tests may run at once, so each begins elsewhere.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const PORTS: std::ops::Range<u32> = 10_240..32_768;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let offset = std::process::id().wrapping_mul(97);

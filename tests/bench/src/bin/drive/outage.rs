@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
-use harness::{Network, PAGE_CONFIG, Visitor, Wire};
+use harness::{Network, PAGE_CONFIG, Visitor, Wire, free_port};
 use switchhook_bench::Samples;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ pub(crate) async fn run(grounds: &Grounds<'_>) -> anyhow::Result<()> {
     let whatsapp = WhatsApp::start(grounds.binaries, grounds.folder, grounds.http, count).await?;
     let lines = lines(&whatsapp.url);
     let tables: String = lines.iter().map(|line| table(line.account, line.wire.url())).collect();
-    let more = More { tables: tables + PAGE_CONFIG, port: free_port()?, ..More::default() };
+    let more = More { tables: tables + PAGE_CONFIG, port: free_port(), ..More::default() };
     let port = more.port;
     let stage = grounds.stage(Subject::Switchhook, more).await?;
     whatsapp.link_all(&stage)?;
@@ -81,10 +81,6 @@ fn lines(url: &str) -> Vec<Line> {
         }
     }
     lines
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Cuts all lines; how long each took until it answered after its return, in seconds, and what the others noticed.
