@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use harness::World;
 use rand::Rng;
@@ -11,14 +12,18 @@ use crate::machine::Small;
 use crate::scene::Scene;
 use crate::table::Outcome;
 
-/// Room for the journal of a phase and little else.
-const SIZE: &str = "24m";
+/// Room for the journal of a phase and little else, in MiB: to begin with, and for each second. A message takes 5.3 KiB, and
+/// some 60 are written in a second.
+const ROOM: u64 = 24;
+const ROOM_A_SECOND: u64 = 1;
 /// What the host says when it meets a full disk.
 const WORDS: [&str; 2] = ["full", "No space left"];
 
 pub(crate) async fn fills(mut budget: Budget) -> Outcome {
     let world = World::empty();
-    let _small = match Small::mount(&world.path("small"), SIZE) {
+    let seconds = budget.until.saturating_duration_since(Instant::now()).as_secs();
+    let size = format!("{}m", ROOM + ROOM_A_SECOND * seconds);
+    let _small = match Small::mount(&world.path("small"), &size) {
         Ok(small) => small,
         Err(reason) => return Outcome::Skipped(reason),
     };
