@@ -157,7 +157,7 @@ impl WhatsApp {
                     tell(attempt, LinkEvent::Scanned).await;
                     return Ok(linked(success, since));
                 }
-                Event::PairingCodeRefresh(_) => {
+                Event::PairingCodeRefresh(_) if !over && attempt.method != LinkMethod::Qr => {
                     tell(attempt, LinkEvent::CodeWithdrawn).await;
                     session.client.cancel_pair_code().await;
                     over = !asked_for_code(attempt, session).await?;
