@@ -164,7 +164,7 @@ async fn cut_network_loses_nothing_and_touches_nobody_else() {
     let socket = world.host.channel("tg").await.expect("it is listed")["status"].clone();
     let traffic = Traffic::start(&world, "page").await;
     world.telegram.nth_to(WRITER, 10).await;
-    let polled_on = world.telegram.polled_on(4242).await;
+    let sockets = world.telegram.open_connections(4242).await;
     for (n, network) in [Network::Closed, Network::Silent].into_iter().enumerate() {
         wire.set(network);
         if network == Network::Closed {
@@ -191,7 +191,9 @@ async fn cut_network_loses_nothing_and_touches_nobody_else() {
     traffic.stop().await.nothing_lost_nothing_doubled(&world.telegram).await;
     let after = world.host.channel("tg").await.expect("it is listed")["status"].clone();
     assert_eq!((&after["connections"], &after["since"]), (&socket["connections"], &socket["since"]));
-    assert_eq!(world.telegram.polled_on(4242).await, polled_on, "on the same sockets, as Telegram saw it");
+    // Calls share connections, and one that is not needed is closed after a while.
+    let stands = world.telegram.open_connections(4242).await;
+    assert!(!stands.is_disjoint(&sockets), "as Telegram saw it, a socket of before stands: {sockets:?}, {stands:?}");
 }
 
 /// B19, A4, A5, B5: the life of a device that pins the server's key, in the program that people run (`just released` has

@@ -100,11 +100,12 @@ impl Telegram {
         self.get("ledger").await["accepted"].as_array().cloned().expect("a ledger has entries")
     }
 
-    /// The connections that a bot was polled on, of the fake's numbering: those that went on being used are the same.
-    pub async fn polled_on(&self, bot: i64) -> BTreeSet<u64> {
-        let polls = self.get("ledger").await["polls"].as_array().cloned().expect("a ledger has polls");
-        let own = polls.iter().filter(|poll| poll["bot"] == bot);
-        own.map(|poll| poll["connection"].as_u64().expect("a number")).collect()
+    /// The connections of a bot that stand, of the fake's numbering.
+    pub async fn open_connections(&self, bot: i64) -> BTreeSet<u64> {
+        let connections =
+            self.get("ledger").await["connections"].as_array().cloned().expect("a ledger has connections");
+        let open = connections.iter().filter(|connection| connection["bot"] == bot && connection["open"] == true);
+        open.map(|connection| connection["connection"].as_u64().expect("a number")).collect()
     }
 
     /// The calls of one method, however it was spelled.

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::net::Peer;
 
@@ -67,6 +68,12 @@ struct Connection {
     first_ms: u64,
     bot: i64,
     calls: u64,
+    #[serde(rename = "open", serialize_with = "is_open")]
+    gone: CancellationToken,
+}
+
+fn is_open<S: Serializer>(gone: &CancellationToken, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_bool(!gone.is_cancelled())
 }
 
 pub(crate) struct Ledger {
@@ -89,7 +96,14 @@ impl Ledger {
     }
 
     pub(crate) fn called(&mut self, bot: i64, peer: &Peer) {
-        let first = || Connection { connection: peer.connection, port: peer.port, first_ms: now_ms(), bot, calls: 0 };
+        let first = || Connection {
+            connection: peer.connection,
+            port: peer.port,
+            first_ms: now_ms(),
+            bot,
+            calls: 0,
+            gone: peer.gone.clone(),
+        };
         self.connections.entry(peer.connection).or_insert_with(first).calls += 1;
     }
 

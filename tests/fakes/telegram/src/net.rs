@@ -10,7 +10,7 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct Peer {
     pub(crate) port: u16,
     /// Cancelled, the connection is closed without another byte.
     pub(crate) cut: CancellationToken,
+    /// Cancelled once the connection is gone, whoever ended it.
+    pub(crate) gone: CancellationToken,
 }
 
 /// Accepts connections.
@@ -50,8 +52,10 @@ impl Listener for Door {
             self.accepted += 1;
             let cut = CancellationToken::new();
             let is_cut = Box::pin(cut.clone().cancelled_owned());
-            let peer = Peer { connection: self.accepted, port: address.port(), cut };
-            return (Wire { stream, peer, is_cut }, address);
+            let gone = CancellationToken::new();
+            let _gone = gone.clone().drop_guard();
+            let peer = Peer { connection: self.accepted, port: address.port(), cut, gone };
+            return (Wire { stream, peer, is_cut, _gone }, address);
         }
     }
 
@@ -71,6 +75,7 @@ pub(crate) struct Wire {
     stream: TcpStream,
     peer: Peer,
     is_cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    _gone: DropGuard,
 }
 
 impl Wire {
