@@ -51,6 +51,11 @@ impl Scene {
         self.kills += 1;
     }
 
+    /// Saves the config of the usual world once more; with a number of its own, the text is another one each time.
+    pub(crate) fn edit(&self, number: usize) {
+        self.world.write_config(&format!("{}# edit {number}\n", config("")));
+    }
+
     /// Waits until so many more answers have come.
     pub(crate) async fn answers_more(&mut self, count: usize) {
         self.ledger.catch_up();

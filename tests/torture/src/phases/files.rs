@@ -15,17 +15,19 @@ const WORDS: [&str; 2] = ["os error 24", "Too many open files"];
 
 pub(crate) async fn run_out(mut budget: Budget) -> Outcome {
     let mut scene = Scene::open(&mut budget.chance).await;
-    let mut first = true;
-    while first || budget.left() {
+    let mut round = 0;
+    while round == 0 || budget.left() {
         let (process, usual) = (scene.host().id(), file_limit(scene.host().id()));
         let from = scene.log_len();
         if let Err(reason) = limit_files(process, FEW) {
             return Outcome::Skipped(reason);
         }
+        // Its connections stand already, so that it may need no file by itself; for an edit it needs one.
+        scene.edit(round);
         scene.says(from, &WORDS).await;
         limit_files(process, usual).expect("what was lowered can be raised");
         scene.answers_more(budget.chance.random_range(20..60)).await;
-        first = false;
+        round += 1;
     }
     Outcome::Ran(scene.close().await)
 }
