@@ -15,7 +15,7 @@ use crate::recovery;
 use crate::seal::{Table, or_leave_out};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
-use crate::writer::{Batch, Ordered, Undo};
+use crate::writer::{Batch, OnFullDisk, Ordered, Undo};
 
 /// How old `last_seen` may be before it is written again: a busy chat is not worth a write a message.
 const SEEN_EVERY: Duration = Duration::from_secs(3600);
@@ -87,7 +87,8 @@ impl Store {
         room.send(Box::new(Ordered {
             name: "contact",
             undo: Undo::Transaction,
-            work: Some(work),
+            on_full_disk: OnFullDisk::Fail,
+            work,
             result: Ok(()),
             end,
         }));

@@ -14,7 +14,7 @@ use crate::seal::{Sealing, Table};
 use crate::store::Store;
 use crate::tag::{Tag, from_sql_time, to_sql_time};
 use crate::traffic::{Traffic, quarter};
-use crate::writer::{Batch, Keeps, Ordered, Undo};
+use crate::writer::{Batch, Keeps, OnFullDisk, Ordered, Undo};
 
 impl Store {
     /// What a provider is to know a delivery by: the same for every attempt, like that of no other store, and nothing that
@@ -52,7 +52,8 @@ impl Store {
         not_armed.map_or(Ok(()), |(id, state)| Err(StoreError::NextNotArmed { id, state }))
     }
 
-    /// As [`Store::end_delivery`], ordered.
+    /// As [`Store::end_delivery`], ordered. A disk that does not take it is waited for: it has happened, and what comes
+    /// later may rest on it.
     pub async fn end_delivery_later(&self, id: OutboxId, end: DeliveryEnd) {
         let sealing = self.vault().sealing();
         let end = SealedEnd::new(&sealing, id, end, self.now());
@@ -67,7 +68,8 @@ impl Store {
         room.send(Box::new(Ordered {
             name: "end of a delivery",
             undo: Undo::Transaction,
-            work: Some(work),
+            on_full_disk: OnFullDisk::Postpone,
+            work,
             result: Ok(()),
             end: over,
         }));

@@ -77,6 +77,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is the disk that did not take a write, which may take it later: full, read-only for the moment, an I/O
+    /// error, or too little memory.
+    pub fn is_of_the_disk(&self) -> bool {
+        let Self::Sql { reason } = self else { return matches!(self, Self::DiskFull) };
+        let may_pass = |code| {
+            matches!(
+                code,
+                ErrorCode::SystemIoFailure
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::PermissionDenied
+                    | ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+                    | ErrorCode::OutOfMemory
+            )
+        };
+        reason.sqlite_error_code().is_some_and(may_pass)
+    }
+
     /// For scripts; never changes its meaning.
     pub fn code(&self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use crate::memory::{Effect, Pair, Queued};
 use crate::seal::{Cell, Sealing, Table, Vault};
 use crate::store::Store;
 use crate::tag::Tag;
-use crate::writer::{Batch, Ordered, Undo};
+use crate::writer::{Batch, OnFullDisk, Ordered, Undo};
 
 impl Store {
     /// Ordered; a read that follows sees it.
@@ -33,7 +33,8 @@ impl Store {
             let mut queued = shared.memory.kv_queued.lock();
             numbers.into_iter().for_each(|(key, number)| queued.written(key, number));
         };
-        room.send(Box::new(Ordered { name: "kv", undo: Undo::Write, work: Some(work), result: Ok(()), end }));
+        let (undo, on_full_disk) = (Undo::Write, OnFullDisk::Postpone);
+        room.send(Box::new(Ordered { name: "kv", undo, on_full_disk, work, result: Ok(()), end }));
     }
 
     pub async fn kv_get(&self, scope: &KvScope, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -41,7 +42,7 @@ impl Store {
         let queued = self.shared().memory.kv_queued.lock().get(key.key);
         match queued {
             Some(Pair::Is(value)) => return Ok(value),
-            Some(Pair::Open) => self.settle().await?,
+            Some(Pair::Open) => self.settle_all().await?,
             None => {}
         }
         let vault = self.vault().clone();

@@ -16,10 +16,14 @@ use crate::tag::{Tag, from_sql_time};
 use crate::writer::Batch;
 
 impl Store {
-    /// What is ready or unknown of an account, oldest first.
+    /// What is ready or unknown of an account, oldest first. Fails where an end waits for the disk: what is to be carried on
+    /// must not be what it was.
     pub async fn deliveries(&self, account: &AccountId) -> Result<Vec<StoredDelivery>, StoreError> {
         let (vault, account) = (self.vault().clone(), self.vault().account(account));
-        self.read_deliveries(move |conn| {
+        if self.ends_are_queued() {
+            self.settle_all().await?;
+        }
+        self.read(move |conn| {
             let mut found = Vec::new();
             for state in [DeliveryState::Ready, DeliveryState::Unknown] {
                 found.extend(select(conn, "WHERE state = ?1 AND account = ?2", params![state, account])?);
@@ -57,16 +61,20 @@ impl Store {
         self.read_settled(move |conn| open_all(&vault, select(conn, "WHERE message = ?1", [id.0])?, usize::MAX)).await
     }
 
-    /// A read that sees every end queued before it, and waits for nothing else.
+    /// A read that sees every end queued before it, but for those that wait for the disk, and waits for nothing else.
     async fn read_deliveries<T, F>(&self, read: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        if self.shared().memory.ends.load(Ordering::Acquire) > 0 {
+        if self.ends_are_queued() {
             self.settle().await?;
         }
         self.read(read).await
+    }
+
+    fn ends_are_queued(&self) -> bool {
+        self.shared().memory.ends.load(Ordering::Acquire) > 0
     }
 }
 

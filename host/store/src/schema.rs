@@ -27,6 +27,8 @@ const MIGRATIONS: [(&str, &str); 6] = [
     ("V6__receipts", include_str!("../migrations/V6__receipts.sql")),
 ];
 
+/// How long a write waits for another program that has the journal. No such is expected, and what is refused comes again.
+const BUSY: Duration = Duration::from_secs(1);
 /// Statements kept prepared on a connection: there are about 60 different ones.
 const STATEMENTS: usize = 96;
 /// The write-ahead log is cut back to this after a burst.
@@ -50,6 +52,7 @@ pub(crate) fn writer(path: &Path, durability: Durability, exclusive: bool) -> Re
     conn.pragma_update(None, "secure_delete", "ON")?;
     conn.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.busy_timeout(BUSY)?;
     keep_plans(&conn)?;
     Ok(conn)
 }

@@ -18,7 +18,9 @@ use crate::reads::{Read, Readers};
 use crate::recovery;
 use crate::schema;
 use crate::seal::{Table, Vault};
-use crate::writer::{Awaited, Batch, Keeps, Nudge, Ordered, QUEUE, Reading, Shared, Undo, Work, Writer};
+use crate::writer::{
+    Awaited, Barrier, Batch, Keeps, Nudge, OnFullDisk, Ordered, QUEUE, Reading, Shared, Undo, Work, Writer,
+};
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct Counters {
     pub ops: u64,
     /// The most writes that ever waited at once.
     pub queue_high_water: u64,
+    /// Writes that nobody waits for and that the disk has not taken yet. They are tried again until it does.
+    pub postponed: u64,
     /// Cells that did not open: altered, or sealed with a key that is gone.
     pub unsealable: u64,
 }
@@ -72,7 +76,7 @@ pub struct Counters {
 /// The journal and everything else that must survive. Cheap to clone; the last clone to go flushes and closes.
 ///
 /// Two classes of write: *awaited* ones return when they are on disk, *ordered* ones when they are queued, and nothing
-/// queued later overtakes them. Ordered ones survive the process as soon as they are written; a power cut may take back
+/// queued later overtakes them. Ordered ones of what has happened wait for a disk that is full. They survive the process as soon as they are written; a power cut may take back
 /// the last tenth of a second of them. Dropping a future before it is done leaves the write either queued or not.
 #[derive(Clone)]
 pub struct Store {
@@ -134,6 +138,7 @@ impl Store {
             late_syncs: shared.late_syncs.load(Ordering::Relaxed),
             ops: shared.asked.load(Ordering::Relaxed),
             queue_high_water: shared.high_water.load(Ordering::Relaxed),
+            postponed: shared.postponed.load(Ordering::Relaxed),
             unsealable: self.inner.vault.sealer().refused(),
         }
     }
@@ -195,13 +200,14 @@ impl Store {
         wait.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// An ordered write. `name` is for the log, should it be lost.
+    /// An ordered write of something that has happened, postponed where the disk does not take it. `name` is for the log,
+    /// should it be lost all the same.
     pub(crate) async fn order<F>(&self, name: &'static str, work: F)
     where
-        F: FnOnce(&mut Batch<'_>) -> Result<(), StoreError> + Send + 'static,
+        F: FnMut(&mut Batch<'_>) -> Result<(), StoreError> + Send + 'static,
     {
-        let undo = Undo::Write;
-        self.queue(Box::new(Ordered { name, undo, work: Some(work), result: Ok(()), end: |_| () })).await;
+        let (undo, on_full_disk) = (Undo::Write, OnFullDisk::Postpone);
+        self.queue(Box::new(Ordered { name, undo, on_full_disk, work, result: Ok(()), end: |_| () })).await;
     }
 
     /// A read of what is committed.
@@ -238,7 +244,7 @@ impl Store {
         self.read(read).await
     }
 
-    /// A read that sees every write queued before it.
+    /// A read that sees every write queued before it, but for those that wait for the disk.
     pub(crate) async fn read_settled<T, F>(&self, read: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -248,12 +254,26 @@ impl Store {
         self.read(read).await
     }
 
-    /// Returns when every write queued before is over.
+    /// Returns when every write queued before is over, or waits for a disk that takes it: a full one can be read.
     pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        if self.is_settled() {
+            return Ok(());
+        }
+        let (answer, wait) = oneshot::channel();
+        self.queue(Box::new(Barrier(answer))).await;
+        wait.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Returns when every write queued before is over; fails where one waits for the disk.
+    pub(crate) async fn settle_all(&self) -> Result<(), StoreError> {
+        if self.is_settled() { Ok(()) } else { self.write(|_| Ok(())).await }
+    }
+
+    fn is_settled(&self) -> bool {
         let shared = &self.inner.shared;
         // In this order: a write that is over was asked for before.
         let over = shared.over.load(Ordering::Acquire);
-        if over == shared.asked.load(Ordering::Acquire) { Ok(()) } else { self.write(|_| Ok(())).await }
+        over == shared.asked.load(Ordering::Acquire)
     }
 }
 

@@ -39,6 +39,7 @@ fn stand(status: &HostStatus, store: Counters) -> String {
     one(&mut text, "switchhook_store_failed_commits_total", "counter", store.failed_commits);
     one(&mut text, "switchhook_store_writes_total", "counter", store.ops);
     one(&mut text, "switchhook_store_queue_high_water", "gauge", store.queue_high_water);
+    one(&mut text, "switchhook_store_postponed", "gauge", store.postponed);
     one(&mut text, "switchhook_store_unsealable_total", "counter", store.unsealable);
     text
 }

@@ -8,6 +8,7 @@ mod quota;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use parking_lot::Mutex;
@@ -23,6 +24,9 @@ use quota::Quota;
 
 /// How many deliveries of one account may be on the wire at once.
 const ON_THE_WIRE: usize = 64;
+
+/// Between two looks at a disk that takes no writes.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Everything on its way out.
 pub(crate) struct Dispatcher {
@@ -124,12 +128,34 @@ impl Dispatcher {
         }
     }
 
-    /// Takes up what waits in the journal for an account: at start, and when its channel returns.
-    pub(crate) async fn resume(self: &Arc<Self>, account: &AccountId) -> Result<usize, StoreError> {
-        let rows = self.desk.store.deliveries(account).await?;
-        let count = rows.len();
-        self.take_up(rows);
-        Ok(count)
+    /// Takes up what waits in the journal for an account: at start, and when its channel returns. Where the disk does not
+    /// take what has happened to it, that is waited for: nothing could leave meanwhile.
+    pub(crate) async fn resume(self: &Arc<Self>, account: &AccountId) -> Result<(), StoreError> {
+        match self.desk.store.deliveries(account).await {
+            Ok(rows) => self.take_up(rows),
+            Err(error) if error.is_of_the_disk() => {
+                tracing::error!(%account, %error, "what is to be sent waits for the disk");
+                self.tasks.spawn_on(self.clone().resume_later(account.clone()), &self.desk.network);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn resume_later(self: Arc<Self>, account: AccountId) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = self.hurry.cancelled() => return,
+            }
+            match self.desk.store.deliveries(&account).await {
+                Ok(rows) => return self.take_up(rows),
+                Err(error) if error.is_of_the_disk() => {}
+                Err(error) => {
+                    return tracing::error!(%account, %error, "what is to be sent can't be read; it is tried at the next start");
+                }
+            }
+        }
     }
 
     pub(crate) fn take_up(self: &Arc<Self>, rows: Vec<StoredDelivery>) {

@@ -1,31 +1,30 @@
 //! A pipeline on a workbench.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use switchhook_core::action::{Action, Outgoing};
+use switchhook_core::action::Action;
 use switchhook_core::connector::{
     Abilities, Connector, ConnectorContext, ConnectorError, Delivery, DeliveryError, Receipt,
 };
-use switchhook_core::hook::{Call, HookFailure, Next, Outcome, PolicyHook, PromptHook, ReplyHook, Verdict};
-use switchhook_core::id::{AccountId, ChannelName, Digest, GenerationNumber, InboxId, PluginName, RouteName};
-use switchhook_core::message::{Chat, ChatKind, Content, ContentKind, Inbound, Message, Party, Standing};
-use switchhook_core::model::{
-    Completion, FinishReason, LanguageModel, ModelError, ModelRequest, PromptMessage, Role, Usage,
-};
+use switchhook_core::hook::{HookFailure, Outcome, Verdict};
+use switchhook_core::id::{AccountId, ChannelName, InboxId};
+use switchhook_core::message::{Chat, ChatKind, Content, Inbound, Message, Party, Standing};
+use switchhook_core::model::{Completion, FinishReason, LanguageModel, ModelError, ModelRequest, Usage};
 use switchhook_core::person::PersonId;
 use switchhook_core::split::TextLimit;
 use switchhook_core::time::{Clock, SystemClock, UnixMillis};
-use switchhook_core::zone::Zone;
-use switchhook_pipeline::wiring::*;
+use switchhook_pipeline::wiring::{Limits, OnFailure, OnUnknown, WhileBusy};
 use switchhook_pipeline::{Carriers, Pipeline, PipelineParts};
 use switchhook_store::{DeliveryState, Durability, InboxState, Keyring, MasterKey, Store, StoreOptions, StoredMessage};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
+
+use crate::wired::wiring;
 
 pub(crate) fn account() -> AccountId {
     AccountId::new("test", "1")
@@ -34,44 +33,7 @@ pub(crate) fn account() -> AccountId {
 /// A decision as a closure.
 pub(crate) type Decide = Box<dyn Fn(&Message) -> Result<Verdict, HookFailure> + Send + Sync>;
 
-struct ClosurePolicy(Decide);
-
-#[async_trait]
-impl PolicyHook for ClosurePolicy {
-    async fn decide(&self, call: Call, message: &Message) -> Result<Verdict, HookFailure> {
-        // Counts its calls, as a rate limiter would.
-        let _ = call.host.kv_increment(switchhook_core::hook::KvSpace::Chat, "asked", 1).await;
-        (self.0)(message)
-    }
-}
-
 pub(crate) type Handle = Box<dyn Fn(&Message) -> Result<Outcome, HookFailure> + Send + Sync>;
-
-struct ClosureReply(Handle);
-
-#[async_trait]
-impl ReplyHook for ClosureReply {
-    async fn handle(&self, call: Call, message: &Message) -> Result<Outcome, HookFailure> {
-        let _ = call.host.kv_increment(switchhook_core::hook::KvSpace::Chat, "handled", 1).await;
-        (self.0)(message)
-    }
-}
-
-/// Asks the model with all texts joined, and sends its answer.
-struct JoiningPrompt;
-
-#[async_trait]
-impl PromptHook for JoiningPrompt {
-    async fn compose(&self, _: Call, messages: &[Message]) -> Result<ModelRequest, HookFailure> {
-        let text = messages.iter().filter_map(Message::text).collect::<Vec<_>>().join("+");
-        let message =
-            PromptMessage { role: Role::User, text, attachments: vec![], tool_calls: vec![], tool_call_id: None };
-        Ok(ModelRequest { messages: vec![message], ..ModelRequest::default() })
-    }
-    async fn read(&self, _: Call, _: &[u8], completion: &Completion) -> Result<Next, HookFailure> {
-        Ok(Next::Done(vec![Action::Send(Outgoing::text(completion.text.clone()))]))
-    }
-}
 
 /// A model that answers when it is let.
 pub(crate) struct GatedModel {
@@ -101,6 +63,8 @@ pub(crate) struct Ledger {
     /// When each of them was.
     pub(crate) times: Mutex<Vec<tokio::time::Instant>>,
     pub(crate) answers: Answers,
+    /// Deliveries that came to the gate.
+    pub(crate) reached: AtomicUsize,
     /// Deliveries wait here while it has no permit.
     pub(crate) gate: Semaphore,
     pub(crate) idempotent: bool,
@@ -150,6 +114,7 @@ impl Connector for Ledger {
         self.notices.fetch_add(1, Ordering::SeqCst);
     }
     async fn deliver(&self, delivery: &Delivery) -> Result<Receipt, DeliveryError> {
+        self.reached.fetch_add(1, Ordering::SeqCst);
         let _permit = self.gate.acquire().await.expect("the gate stays");
         let answer = self.answers.lock().pop().unwrap_or_else(|| Ok(Receipt::default()));
         if !matches!(answer, Err(DeliveryError::Retry { .. })) {
@@ -230,7 +195,7 @@ pub(crate) struct Bench {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) model: Arc<GatedModel>,
     written: AtomicUsize,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Bench {
@@ -251,6 +216,7 @@ impl Bench {
             sent: Mutex::default(),
             times: Mutex::default(),
             answers: Mutex::default(),
+            reached: AtomicUsize::new(0),
             gate: gate(),
             idempotent: false,
             absent: AtomicBool::new(false),
@@ -261,7 +227,7 @@ impl Bench {
         let here = || tokio::runtime::Handle::current();
         let parts = PipelineParts { store: store.clone(), clock, carriers, lanes: here(), network: here() };
         let pipeline = Pipeline::new(parts, wiring(1, setup, &ledger, &model));
-        Self { clock: ahead, pipeline, store, ledger, model, written: AtomicUsize::new(0), _folder: folder }
+        Self { clock: ahead, pipeline, store, ledger, model, written: AtomicUsize::new(0), folder }
     }
 
     /// Another run over the same journal, with a model of its own, as a start after a kill would be.
@@ -369,70 +335,4 @@ pub(crate) fn inbound(from: &str, text: &str, n: usize) -> Inbound {
         extra: vec![],
     };
     Inbound { dedupe_key: format!("k{n}"), message, unresolved: None }
-}
-
-fn step<H: ?Sized>(name: &str, on_failure: OnFailure, hook: Arc<H>) -> Step<H> {
-    Step {
-        plugin: PluginName::new(name).expect("a name"),
-        digest: Digest::from_hex("00"),
-        content: BTreeSet::from([ContentKind::Text, ContentKind::Timer]),
-        on_failure,
-        kv_quota: 1 << 20,
-        hook,
-    }
-}
-
-fn wiring(number: u64, setup: Setup, ledger: &Ledger, model: &Arc<GatedModel>) -> Wiring {
-    let main = RouteName::new("main").expect("a name");
-    let on_failure = setup.on_failure;
-    let policy = |i: usize, decide: Decide| -> Step<dyn PolicyHook> {
-        step(&format!("policy{i}"), on_failure, Arc::new(ClosurePolicy(decide)) as Arc<dyn PolicyHook>)
-    };
-    let prompt = || {
-        let step = step("prompt", on_failure, Arc::new(JoiningPrompt) as Arc<dyn PromptHook>);
-        Some(PromptWiring { step, model: model.clone() })
-    };
-    let replies = setup.replies.into_iter().enumerate();
-    let replies = replies.map(|(i, handle)| {
-        step(&format!("reply{i}"), on_failure, Arc::new(ClosureReply(handle)) as Arc<dyn ReplyHook>)
-    });
-    let mut routes = HashMap::new();
-    let policies = setup.policies.into_iter().enumerate().map(|(i, p)| policy(i, p)).collect();
-    let route = RouteWiring {
-        name: main.clone(),
-        policies,
-        replies: replies.collect(),
-        prompt: prompt(),
-        while_busy: setup.while_busy,
-    };
-    routes.insert(main.clone(), Arc::new(route));
-    for (i, (name, decide)) in setup.routes.into_iter().enumerate() {
-        let name = RouteName::new(name).expect("a name");
-        let policies = vec![policy(100 + i, decide)];
-        let route = RouteWiring {
-            name: name.clone(),
-            policies,
-            replies: vec![],
-            prompt: prompt(),
-            while_busy: WhileBusy::Queue,
-        };
-        routes.insert(name, Arc::new(route));
-    }
-    let channel = ChannelWiring {
-        name: ChannelName::new("c").expect("a name"),
-        account: account(),
-        id_prefix: "t",
-        route: main,
-        routes,
-        groups: Groups::default(),
-        may_send_to: setup.may_send_to,
-        denial_notice: DenialNotice::Silent,
-        on_unknown: setup.on_unknown,
-        limits: setup.limits,
-        abilities: ledger.abilities(),
-        max_age: Duration::from_secs(3600),
-        time_zone: Zone::named(setup.time_zone).expect("a zone"),
-        fingerprint: setup.fingerprint.into(),
-    };
-    Wiring::new(GenerationNumber(number), [channel])
 }

@@ -1,11 +1,13 @@
 //! The life of a message, with hooks made of closures, a real journal and a connector that writes down what it carries.
 
-mod asked;
 mod bench;
+mod wired;
 
+mod asked;
 mod busy;
 mod deciding;
 mod delivering;
+mod disk;
 mod ending;
 mod limits;
 mod order;

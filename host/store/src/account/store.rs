@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::memory::Pair;
 use crate::store::Store;
 use crate::tag::Tag;
-use crate::writer::{Awaited, Batch, Keeps, Ordered, Undo, Work};
+use crate::writer::{Awaited, Batch, Keeps, OnFullDisk, Ordered, Undo, Work};
 
 /// The state of one account. Cheap to clone.
 ///
@@ -90,7 +90,9 @@ impl AccountStore {
         room.send(Box::new(Ordered {
             name: "account state",
             undo: Undo::Write,
-            work: Some(work),
+            // What was received with it is not kept either, and comes again: to somebody who knows what is on disk.
+            on_full_disk: OnFullDisk::Fail,
+            work,
             result: Ok(()),
             end,
         }));
@@ -193,7 +195,7 @@ impl AccountStore {
     async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, wait) = oneshot::channel();
         let (work, lost) = (Some(self.in_step(work)), self.lost.clone());
@@ -203,9 +205,9 @@ impl AccountStore {
     }
 
     /// Refuses the work once an earlier write was lost or the account was cleared, and is lost if it fails.
-    fn in_step<T, F>(&self, work: F) -> impl FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + use<T, F>
+    fn in_step<T, F>(&self, mut work: F) -> impl FnMut(&mut Batch<'_>) -> Result<T, StoreError> + Send + use<T, F>
     where
-        F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send,
+        F: FnMut(&mut Batch<'_>) -> Result<T, StoreError> + Send,
     {
         let (lost, cleared, account, shared) =
             (self.lost.clone(), self.cleared, self.tag(), self.store.shared().clone());

@@ -203,8 +203,11 @@ impl Blocked {
     pub(super) async fn queue(store: &Store) -> Self {
         let (release, wait) = mpsc::sync_channel(1);
         let (begun, started) = tokio::sync::oneshot::channel();
+        let mut begun = Some(begun);
         let work = move |_: &mut crate::writer::Batch<'_>| {
-            let _ = begun.send(());
+            if let Some(begun) = begun.take() {
+                let _ = begun.send(());
+            }
             let _ = wait.recv();
             Ok(())
         };

@@ -1,0 +1,288 @@
+//! The one thread that writes: it takes everything that waits, runs it in one transaction, and answers when it is on disk.
+
+mod batch;
+mod postponed;
+mod work;
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+pub(crate) use self::batch::{Batch, Undo};
+use self::postponed::Postponed;
+pub(crate) use self::work::{Awaited, Barrier, Keeps, Nudge, OnFullDisk, Ordered, Reading, Work};
+use crate::error::StoreError;
+use crate::failpoint::edge;
+use crate::folder::Folder;
+use crate::memory::{Effect, Memory};
+use crate::store::Durability;
+use crate::traffic;
+
+/// Writes that may wait. Whoever comes after that waits for room.
+pub(crate) const QUEUE: usize = 1024;
+
+/// How long a power cut may take back what nobody waited for: long enough that under load another commit syncs it, too.
+const SYNC_WITHIN: Duration = Duration::from_millis(100);
+
+/// What the writer and the store share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) memory: Memory,
+    pub(crate) stop: AtomicBool,
+    pub(crate) commits: AtomicU64,
+    pub(crate) failed_commits: AtomicU64,
+    /// Commits that were synced, so that they survive a power cut.
+    pub(crate) synced_commits: AtomicU64,
+    /// Syncs of commits that were not synced themselves, and that no other followed soon.
+    pub(crate) late_syncs: AtomicU64,
+    /// Writes that were asked for, and those that are over: equal means that nothing waits.
+    pub(crate) asked: AtomicU64,
+    pub(crate) over: AtomicU64,
+    pub(crate) high_water: AtomicU64,
+    /// Writes that wait for a disk that takes them.
+    pub(crate) postponed: AtomicU64,
+}
+
+pub(crate) struct Writer {
+    conn: Connection,
+    shared: Arc<Shared>,
+    durability: Durability,
+    /// Whether the connection syncs its commits now.
+    syncing: Cell<bool>,
+    /// Since when something is committed that a power cut would take back.
+    behind: Cell<Option<Instant>>,
+    /// For waiting with a limit: a thread of ours has no timer of its own.
+    timer: Runtime,
+    postponed: Postponed,
+    /// Held until the last commit is done.
+    folder: Folder,
+}
+
+impl Writer {
+    /// `conn` is as [`schema::writer`](crate::schema::writer) makes it for this durability.
+    pub(crate) fn new(
+        conn: Connection,
+        shared: Arc<Shared>,
+        durability: Durability,
+        folder: Folder,
+    ) -> std::io::Result<Self> {
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let (syncing, behind) = (Cell::new(durability == Durability::Power), Cell::new(None));
+        Ok(Self { conn, shared, durability, syncing, behind, timer, postponed: Postponed::default(), folder })
+    }
+
+    /// Works until told to stop, then does what waits, and ends.
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Work>>) {
+        while let Some(works) = self.next(&mut queue) {
+            self.commit(works);
+            if self.shared.stop.load(Ordering::Acquire) {
+                queue.close();
+                while let Ok(first) = queue.try_recv() {
+                    self.commit(gather(first, &mut queue));
+                }
+                break;
+            }
+        }
+        self.give_up();
+        let Self { conn, folder, .. } = self;
+        // By hand, since only the last connection to close would do it, and a reader may outlast this one.
+        if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            tracing::warn!(%error, "the log could not be folded into the journal; the next start does it");
+        }
+        if let Err((_, error)) = conn.close() {
+            tracing::warn!(%error, "the journal did not close cleanly; nothing is lost");
+        }
+        drop(folder);
+    }
+
+    /// What waits, once something does; nothing where it is time to try again what the disk did not take. Where the last
+    /// commit was not synced and none follows soon, its log is synced meanwhile.
+    fn next(&self, queue: &mut mpsc::Receiver<Box<dyn Work>>) -> Option<Vec<Box<dyn Work>>> {
+        if let Some(since) = self.behind.get() {
+            let left = SYNC_WITHIN.saturating_sub(since.elapsed());
+            // A queue that is never empty must not put it off.
+            if !left.is_zero()
+                && let Some(next) = self.next_within(left, queue)
+            {
+                return next;
+            }
+            self.catch_up();
+        }
+        match self.postponed.next_try() {
+            Some(wait) => self.next_within(wait, queue).unwrap_or_else(|| Some(Vec::new())),
+            None => queue.blocking_recv().map(|first| gather(first, queue)),
+        }
+    }
+
+    /// None where nothing comes in time.
+    fn next_within(
+        &self,
+        wait: Duration,
+        queue: &mut mpsc::Receiver<Box<dyn Work>>,
+    ) -> Option<Option<Vec<Box<dyn Work>>>> {
+        let soon = async { tokio::time::timeout(wait, queue.recv()).await };
+        let next = self.timer.block_on(soon).ok()?;
+        Some(next.map(|first| gather(first, queue)))
+    }
+
+    /// Syncs what was committed without it.
+    fn catch_up(&self) {
+        match self.folder.sync_log() {
+            Ok(()) => {
+                self.shared.late_syncs.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => tracing::error!(%error, "the journal's log can't be synced; the next commit does it"),
+        }
+        self.behind.set(None);
+    }
+
+    /// What was postponed goes first. While the disk does not take that, it is given nothing that came later either: the
+    /// end of a delivery must not be overtaken by its next start. What only reads is done all the same.
+    fn commit(&mut self, mut works: Vec<Box<dyn Work>>) {
+        let kept = self.catch_up_with_postponed().and_then(|()| self.keep(&mut works));
+        let Err(error) = kept else { return self.finish(works, Ok(())) };
+        let (mut reads, writes): (Vec<_>, Vec<_>) = works.into_iter().partition(|work| work.only_reads());
+        self.finish(writes, Err(error));
+        let mut batch = Batch::new(&self.conn, &self.shared.memory);
+        reads.iter_mut().for_each(|read| read.run(&mut batch));
+        self.finish(reads, Ok(()));
+    }
+
+    fn catch_up_with_postponed(&mut self) -> Result<(), StoreError> {
+        while let Some(mut works) = self.postponed.take() {
+            if let Err(error) = self.keep(&mut works) {
+                if error.is_of_the_disk() {
+                    self.postponed.put_back(works);
+                    return Err(error);
+                }
+                self.finish(works, Err(error));
+            } else {
+                self.finish(works, Ok(()));
+            }
+        }
+        Ok(())
+    }
+
+    /// One transaction, and what is to be done once it is on disk.
+    fn keep(&self, works: &mut [Box<dyn Work>]) -> Result<(), StoreError> {
+        if works.is_empty() {
+            return Ok(());
+        }
+        match self.transact(works) {
+            Ok(effects) => {
+                self.shared.commits.fetch_add(1, Ordering::Relaxed);
+                effects.into_iter().for_each(|e| self.shared.memory.apply(e));
+                works.iter_mut().for_each(|work| work.after_commit(&self.conn));
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, writes = works.len(), "a commit failed");
+                self.shared.failed_commits.fetch_add(1, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Tells every write what became of it, but for those that are tried again.
+    fn finish(&mut self, works: Vec<Box<dyn Work>>, result: Result<(), StoreError>) {
+        let full = result.as_ref().is_err_and(StoreError::is_of_the_disk);
+        let over = if full { self.postpone(works) } else { works };
+        self.shared.postponed.store(self.postponed.len() as u64, Ordering::Relaxed);
+        self.shared.over.fetch_add(over.len() as u64, Ordering::Release);
+        for work in over {
+            work.finish(result.clone());
+        }
+    }
+
+    /// Returns what is not tried again.
+    fn postpone(&mut self, works: Vec<Box<dyn Work>>) -> Vec<Box<dyn Work>> {
+        let (later, mut over): (Vec<_>, Vec<_>) =
+            works.into_iter().partition(|work| work.on_full_disk() == OnFullDisk::Postpone);
+        over.extend(self.postponed.add(later));
+        over
+    }
+
+    /// The last try of all.
+    fn give_up(&mut self) {
+        if let Err(error) = self.catch_up_with_postponed() {
+            let works = std::mem::take(&mut self.postponed).into_works();
+            self.shared.over.fetch_add(works.len() as u64, Ordering::Release);
+            for work in works {
+                work.finish(Err(error.clone()));
+            }
+        }
+    }
+
+    fn transact(&self, works: &mut [Box<dyn Work>]) -> Result<Vec<Effect>, StoreError> {
+        let conn = &self.conn;
+        let synced = match works.iter().map(|work| work.keeps()).max() {
+            Some(Keeps::Power) => true,
+            Some(Keeps::AsTheStore) => self.durability == Durability::Power,
+            Some(Keeps::Process) | None => false,
+        };
+        self.sync_commits(synced)?;
+        let changes = conn.total_changes();
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut batch = Batch::new(conn, &self.shared.memory);
+        for work in works {
+            work.run(&mut batch);
+            if let Some(error) = batch.take_broken() {
+                return Err(self.roll_back(error));
+            }
+        }
+        traffic::write(&batch).map_err(|error| self.roll_back(error))?;
+        edge("store.before_commit");
+        let effects = batch.into_effects();
+        conn.prepare_cached("COMMIT")?.execute([]).map_err(|error| self.roll_back(error.into()))?;
+        edge("store.after_commit");
+        self.shared.synced_commits.fetch_add(u64::from(synced), Ordering::Relaxed);
+        if !synced {
+            let since = self.behind.get().unwrap_or_else(Instant::now);
+            self.behind.set((self.durability == Durability::Power).then_some(since));
+        } else if conn.total_changes() != changes {
+            self.behind.set(None);
+        } else if self.behind.get().is_some() {
+            // A commit of nothing syncs nothing, and whoever waits for it may rely on what came before.
+            self.catch_up();
+        }
+        Ok(effects)
+    }
+
+    /// Whether the commits that follow are synced. The log is synced as a whole, what was not before included.
+    fn sync_commits(&self, synced: bool) -> Result<(), StoreError> {
+        if self.syncing.get() != synced {
+            // Not a kept statement: SQLite obeys this one when it prepares it, and outside of a transaction only.
+            self.conn.execute_batch(if synced {
+                "PRAGMA synchronous = FULL"
+            } else {
+                "PRAGMA synchronous = NORMAL"
+            })?;
+            self.syncing.set(synced);
+        }
+        Ok(())
+    }
+
+    fn roll_back(&self, error: StoreError) -> StoreError {
+        if !self.conn.is_autocommit()
+            && let Err(rolling) = self.conn.execute_batch("ROLLBACK")
+        {
+            tracing::error!(error = %rolling, "a transaction can't be rolled back");
+        }
+        error
+    }
+}
+
+fn gather(first: Box<dyn Work>, queue: &mut mpsc::Receiver<Box<dyn Work>>) -> Vec<Box<dyn Work>> {
+    let mut works = vec![first];
+    while works.len() < QUEUE
+        && let Ok(work) = queue.try_recv()
+    {
+        works.push(work);
+    }
+    works
+}
