@@ -68,7 +68,7 @@ impl World {
     }
 }
 
-/// The world, and a bell that rings whenever it changed.
+/// The world, and a bell that rings whenever it changed, for who watches; polls have bells of their own.
 pub(crate) struct Fake {
     world: Mutex<World>,
     bell: watch::Sender<()>,

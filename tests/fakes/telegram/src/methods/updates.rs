@@ -41,7 +41,7 @@ impl Call<'_> {
         let allowed = self.allowed()?;
         let open = self.open(offset, wait)?;
         let deadline = Instant::now() + Duration::from_secs(wait as u64);
-        let mut bell = self.fake.bell();
+        let mut bell = self.fake.world().bot(self.bot)?.bell();
         loop {
             if let Some(updates) = self.look(&open, limit as usize, &allowed)? {
                 return Ok(updates.into());
