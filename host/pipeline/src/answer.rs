@@ -68,7 +68,7 @@ async fn handle(
     tracer: &mut Tracer,
 ) -> Result<Outcome, HookFailure> {
     let session = Session::open(desk, permitted.channel(), permitted.message(), step, drafts);
-    let answer = step.hook.handle(session.call(), permitted.message()).await;
+    let answer = session.checked(step.hook.handle(session.call(), permitted.message()).await);
     let summary = answer.as_ref().map(|outcome| match outcome {
         Outcome::Pass => "pass".to_owned(),
         Outcome::Continue(actions) => counted("continue", actions),
@@ -149,7 +149,7 @@ async fn compose(
     let latest = &turn[turn.len() - 1].permitted;
     let session = Session::open(desk, latest.channel(), latest.message(), step, drafts);
     let messages: Vec<Message> = turn.iter().map(|w| Message::clone(w.permitted.message())).collect();
-    let answer = step.hook.compose(session.call(), &messages).await;
+    let answer = session.checked(step.hook.compose(session.call(), &messages).await);
     let summary = answer.as_ref().map(|r| format!("{} messages, {} tools", r.messages.len(), r.tools.len()));
     session.close("compose", summary, tracer);
     answer
@@ -165,7 +165,7 @@ async fn read(
 ) -> Result<Next, HookFailure> {
     let latest = &turn[turn.len() - 1].permitted;
     let session = Session::open(desk, latest.channel(), latest.message(), step, drafts);
-    let answer = step.hook.read(session.call(), state, completion).await;
+    let answer = session.checked(step.hook.read(session.call(), state, completion).await);
     let summary = answer.as_ref().map(|next| match next {
         Next::Done(actions) => counted("done", actions),
         Next::Again(request) => format!("again, {} messages", request.messages.len()),

@@ -188,7 +188,7 @@ async fn ask(
     tracer: &mut Tracer,
 ) -> Result<Verdict, HookFailure> {
     let session = Session::open(desk, &arrived.channel, &arrived.message, step, drafts);
-    let answer = step.hook.decide(session.call(), &arrived.message).await;
+    let answer = session.checked(step.hook.decide(session.call(), &arrived.message).await);
     session.close("decide", answer.as_ref().map(summary), tracer);
     answer
 }
@@ -236,6 +236,10 @@ impl Session {
     }
     pub(crate) fn call(&self) -> Call {
         Call { now: self.now, seed: self.seed, host: self.services.clone() }
+    }
+    /// See [`Services::checked`].
+    pub(crate) fn checked<T>(&self, answer: Result<T, HookFailure>) -> Result<T, HookFailure> {
+        self.services.checked(answer)
     }
     pub(crate) fn close(self, call: &'static str, result: Result<String, &HookFailure>, tracer: &mut Tracer) {
         let took = self.started.elapsed();

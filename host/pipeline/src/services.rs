@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use switchhook_core::connector::Connector;
-use switchhook_core::hook::{HostServices, KvError, KvSpace, LogLevel, MAX_KV_KEY, MAX_KV_VALUE, Turn};
+use switchhook_core::hook::{HookFailure, HostServices, KvError, KvSpace, LogLevel, MAX_KV_KEY, MAX_KV_VALUE, Turn};
 use switchhook_core::id::PluginName;
 use switchhook_core::message::Message;
 use switchhook_core::person::{Member, PersonId};
@@ -79,6 +79,8 @@ pub(crate) struct Services {
     pub(crate) kv_quota: u64,
     pub(crate) drafts: Arc<Drafts>,
     answers: Mutex<Vec<HostAnswer>>,
+    /// Why a stored value could not be read, where one could not.
+    unread: Mutex<Option<String>>,
 }
 
 impl Services {
@@ -91,11 +93,23 @@ impl Services {
     ) -> Self {
         let connector = desk.carriers.connector(&channel.account);
         let (store, network) = (desk.store.clone(), desk.network.clone());
-        Self { store, channel, connector, network, message, plugin, kv_quota, drafts, answers: Mutex::default() }
+        let (answers, unread) = (Mutex::default(), Mutex::default());
+        Self { store, channel, connector, network, message, plugin, kv_quota, drafts, answers, unread }
     }
 
     pub(crate) fn take_answers(&self) -> Vec<HostAnswer> {
         std::mem::take(&mut self.answers.lock())
+    }
+
+    /// What a plugin decided that was told of nothing where there was something, is no decision: a limiter whose counter
+    /// can't be read must not let everybody in.
+    pub(crate) fn checked<T>(&self, answer: Result<T, HookFailure>) -> Result<T, HookFailure> {
+        match self.unread.lock().take() {
+            Some(reason) => {
+                answer.and(Err(HookFailure::Host { detail: format!("a stored value can't be read: {reason}") }))
+            }
+            None => answer,
+        }
     }
 
     fn record(&self, call: String, answer: impl serde::Serialize) {
@@ -116,6 +130,7 @@ impl Services {
             Ok(value) => value,
             Err(error) => {
                 tracing::error!(plugin = %self.plugin, %error, "a plugin's stored value can't be read");
+                *self.unread.lock() = Some(error.to_string());
                 None
             }
         };
