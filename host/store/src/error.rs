@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::keys::KeyId;
 
@@ -77,23 +77,31 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it is the disk that did not take a write, which may take it later: full, read-only for the moment, an I/O
-    /// error, or too little memory.
+    /// Whether it is the disk that did not take a write, which may take it later: full, read-only for the moment, in use by
+    /// another program, or failing to write. One that can't be read is none of these: that does not pass.
     pub fn is_of_the_disk(&self) -> bool {
         let Self::Sql { reason } = self else { return matches!(self, Self::DiskFull) };
-        let may_pass = |code| {
-            matches!(
-                code,
-                ErrorCode::SystemIoFailure
-                    | ErrorCode::ReadOnly
-                    | ErrorCode::CannotOpen
-                    | ErrorCode::PermissionDenied
-                    | ErrorCode::DatabaseBusy
-                    | ErrorCode::DatabaseLocked
-                    | ErrorCode::OutOfMemory
-            )
-        };
-        reason.sqlite_error_code().is_some_and(may_pass)
+        let rusqlite::Error::SqliteFailure(error, _) = &**reason else { return false };
+        match error.code {
+            ErrorCode::SystemIoFailure => !matches!(
+                error.extended_code,
+                ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS
+            ),
+            ErrorCode::ReadOnly
+            | ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::OutOfMemory => true,
+            _ => false,
+        }
+    }
+
+    /// SQLite undid the transaction by itself, whatever failed in it.
+    pub(crate) fn rolled_back() -> Self {
+        let reason = Some("the transaction was undone".to_owned());
+        Self::from(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR), reason))
     }
 
     /// For scripts; never changes its meaning.

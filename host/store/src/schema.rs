@@ -27,8 +27,8 @@ const MIGRATIONS: [(&str, &str); 6] = [
     ("V6__receipts", include_str!("../migrations/V6__receipts.sql")),
 ];
 
-/// How long a write waits for another program that has the journal. No such is expected, and what is refused comes again.
-const BUSY: Duration = Duration::from_secs(1);
+/// How long a write waits for another program that has the journal: what SQLite's users are used to.
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared on a connection: there are about 60 different ones.
 const STATEMENTS: usize = 96;
 /// The write-ahead log is cut back to this after a burst.
@@ -59,7 +59,7 @@ pub(crate) fn writer(path: &Path, durability: Durability, exclusive: bool) -> Re
 
 pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.busy_timeout(BUSY)?;
     keep_plans(&conn)?;
     Ok(conn)
 }

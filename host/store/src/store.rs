@@ -76,8 +76,9 @@ pub struct Counters {
 /// The journal and everything else that must survive. Cheap to clone; the last clone to go flushes and closes.
 ///
 /// Two classes of write: *awaited* ones return when they are on disk, *ordered* ones when they are queued, and nothing
-/// queued later overtakes them. Ordered ones of what has happened wait for a disk that is full. They survive the process as soon as they are written; a power cut may take back
-/// the last tenth of a second of them. Dropping a future before it is done leaves the write either queued or not.
+/// queued later overtakes them. Ordered ones survive the process as soon as they are written; a power cut may take back
+/// the last tenth of a second of them. Where they are about something that has happened, a full disk is waited for.
+/// Dropping a future before it is done leaves the write either queued or not.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -206,7 +207,7 @@ impl Store {
     where
         F: FnMut(&mut Batch<'_>) -> Result<(), StoreError> + Send + 'static,
     {
-        let (undo, on_full_disk) = (Undo::Write, OnFullDisk::Postpone);
+        let (undo, on_full_disk) = (Undo::Write, OnFullDisk::PostponeSome);
         self.queue(Box::new(Ordered { name, undo, on_full_disk, work, result: Ok(()), end: |_| () })).await;
     }
 

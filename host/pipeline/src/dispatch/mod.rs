@@ -43,6 +43,8 @@ pub(crate) struct Dispatcher {
 struct State {
     chats: HashMap<ChatKey, VecDeque<Outgoing>>,
     in_hand: HashSet<OutboxId>,
+    /// Accounts that are not taken up yet, with what has come since.
+    held: HashMap<AccountId, Vec<Outgoing>>,
     accounts: HashMap<AccountId, Arc<AccountState>>,
 }
 
@@ -89,7 +91,7 @@ impl Dispatcher {
         let mut reserved = Vec::new();
         for delivery in deliveries {
             let key = ChatKey { account: delivery.account.clone(), chat: delivery.chat.clone() };
-            if !state.chats.contains_key(&key) {
+            if !state.chats.contains_key(&key) && !state.held.contains_key(&key.account) {
                 state.chats.insert(key.clone(), VecDeque::new());
                 delivery.armed = true;
                 reserved.push(key);
@@ -129,13 +131,16 @@ impl Dispatcher {
     }
 
     /// Takes up what waits in the journal for an account: at start, and when its channel returns. Where the disk does not
-    /// take what has happened to it, that is waited for: nothing could leave meanwhile.
+    /// take what has happened to it, that is waited for, and everything of the account with it: a later answer must not
+    /// overtake what is owed, and nothing could leave anyway.
     pub(crate) async fn resume(self: &Arc<Self>, account: &AccountId) -> Result<(), StoreError> {
         match self.desk.store.deliveries(account).await {
             Ok(rows) => self.take_up(rows),
             Err(error) if error.is_of_the_disk() => {
                 tracing::error!(%account, %error, "what is to be sent waits for the disk");
-                self.tasks.spawn_on(self.clone().resume_later(account.clone()), &self.desk.network);
+                if self.state.lock().held.insert(account.clone(), Vec::new()).is_none() {
+                    self.tasks.spawn_on(self.clone().resume_later(account.clone()), &self.desk.network);
+                }
             }
             Err(error) => return Err(error),
         }
@@ -143,18 +148,28 @@ impl Dispatcher {
     }
 
     async fn resume_later(self: Arc<Self>, account: AccountId) {
-        loop {
+        let rows = loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
                 () = self.hurry.cancelled() => return,
             }
             match self.desk.store.deliveries(&account).await {
-                Ok(rows) => return self.take_up(rows),
+                Ok(rows) => break rows,
                 Err(error) if error.is_of_the_disk() => {}
+                Err(StoreError::Closed) => return,
                 Err(error) => {
-                    return tracing::error!(%account, %error, "what is to be sent can't be read; it is tried at the next start");
+                    tracing::error!(%account, %error, "what is to be sent can't be read; it is tried at the next start");
+                    break Vec::new();
                 }
             }
+        };
+        let mut state = self.state.lock();
+        let since = state.held.remove(&account).unwrap_or_default();
+        let owed = rows.into_iter().map(|row| Outgoing { row, standings: 0 });
+        let started: Vec<_> = owed.chain(since).filter_map(|outgoing| enqueue(&mut state, outgoing)).collect();
+        drop(state);
+        for key in started {
+            self.start(key);
         }
     }
 
@@ -237,6 +252,10 @@ impl Dispatcher {
 
 /// Puts a row at the end of its chat; the key is returned where a task must be started for it.
 fn enqueue(state: &mut State, outgoing: Outgoing) -> Option<ChatKey> {
+    if let Some(since) = state.held.get_mut(&outgoing.row.account) {
+        since.push(outgoing);
+        return None;
+    }
     if !state.in_hand.insert(outgoing.row.id) {
         return None;
     }

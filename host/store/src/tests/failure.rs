@@ -192,6 +192,41 @@ async fn what_the_disk_refuses_once_is_not_overtaken() {
     assert_eq!(f.store.counters().failed_commits, 1);
 }
 
+/// A limiter's counter is what is on disk, and not nothing, while its last steps wait.
+#[tokio::test]
+async fn a_counter_can_be_read_while_its_last_steps_wait() {
+    let f = Fixture::new();
+    f.store.write_kv(vec![kv("n", KvChange::Increment(100))]).await;
+    f.store.settle().await.unwrap();
+    limit_pages(&f.store, FULL).await;
+    f.store.audit(audit(&"x".repeat(1 << 20))).await;
+    f.store.write_kv(vec![kv("n", KvChange::Increment(1))]).await;
+    assert_eq!(f.store.kv_get(&chat_scope(), "n").await.unwrap().unwrap(), b"100");
+    let all = written(&f.store).await;
+    limit_pages(&f.store, ROOM).await;
+    all.await;
+    assert_eq!(f.store.kv_get(&chat_scope(), "n").await.unwrap().unwrap(), b"101");
+}
+
+/// There is a limit to what others can bring about meanwhile, and none to what was under way.
+#[tokio::test]
+async fn what_waits_for_room_has_a_limit() {
+    let f = Fixture::new();
+    let (first, _) = leaving(&f).await;
+    limit_pages(&f.store, FULL).await;
+    f.store.audit(audit(&"x".repeat(1 << 20))).await;
+    for n in 0..3000 {
+        f.store.audit(audit(&n.to_string())).await;
+    }
+    f.store.end_delivery_later(first, DeliveryEnd::Sent { provider_id: None }).await;
+    f.store.settle().await.unwrap();
+    assert_eq!(f.store.counters().postponed, 2048 + 1);
+    limit_pages(&f.store, ROOM).await;
+    f.store.settle_all().await.unwrap();
+    assert_eq!(f.store.delivery(first).await.unwrap().unwrap().state, DeliveryState::Sent);
+    assert_eq!(f.store.audits(4000).await.unwrap().len(), 2048);
+}
+
 /// More than one transaction's worth.
 #[tokio::test]
 async fn however_much_waits_for_room_all_of_it_is_written() {

@@ -20,11 +20,15 @@ use crate::error::StoreError;
 use crate::failpoint::edge;
 use crate::folder::Folder;
 use crate::memory::{Effect, Memory};
+use crate::schema;
 use crate::store::Durability;
 use crate::traffic;
 
 /// Writes that may wait. Whoever comes after that waits for room.
 pub(crate) const QUEUE: usize = 1024;
+
+/// How long a write waits for another program that has the journal, once one has waited in vain.
+const BUSY_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long a power cut may take back what nobody waited for: long enough that under load another commit syncs it, too.
 const SYNC_WITHIN: Duration = Duration::from_millis(100);
@@ -144,28 +148,40 @@ impl Writer {
     /// What was postponed goes first. While the disk does not take that, it is given nothing that came later either: the
     /// end of a delivery must not be overtaken by its next start. What only reads is done all the same.
     fn commit(&mut self, mut works: Vec<Box<dyn Work>>) {
-        let kept = self.catch_up_with_postponed().and_then(|()| self.keep(&mut works));
+        let only_reads = !works.is_empty() && works.iter().all(|work| work.only_reads());
+        if only_reads && self.postponed.next_try().is_some_and(|wait| !wait.is_zero()) {
+            return self.read(works);
+        }
+        let kept = self.write_postponed().and_then(|()| self.keep(&mut works));
         let Err(error) = kept else { return self.finish(works, Ok(())) };
-        let (mut reads, writes): (Vec<_>, Vec<_>) = works.into_iter().partition(|work| work.only_reads());
+        let (reads, writes): (Vec<_>, Vec<_>) = works.into_iter().partition(|work| work.only_reads());
         self.finish(writes, Err(error));
+        self.read(reads);
+    }
+
+    fn read(&mut self, mut reads: Vec<Box<dyn Work>>) {
         let mut batch = Batch::new(&self.conn, &self.shared.memory);
         reads.iter_mut().for_each(|read| read.run(&mut batch));
         self.finish(reads, Ok(()));
     }
 
-    fn catch_up_with_postponed(&mut self) -> Result<(), StoreError> {
+    /// All of them, or as many as the disk takes.
+    fn write_postponed(&mut self) -> Result<(), StoreError> {
+        if self.postponed.next_try().is_none() {
+            return Ok(());
+        }
+        // Whoever waits for something is to be told soon; it comes again.
+        self.conn.busy_timeout(BUSY_AGAIN)?;
         while let Some(mut works) = self.postponed.take() {
-            if let Err(error) = self.keep(&mut works) {
-                if error.is_of_the_disk() {
+            match self.keep(&mut works) {
+                Err(error) if error.is_of_the_disk() => {
                     self.postponed.put_back(works);
                     return Err(error);
                 }
-                self.finish(works, Err(error));
-            } else {
-                self.finish(works, Ok(()));
+                result => self.finish(works, result),
             }
         }
-        Ok(())
+        Ok(self.conn.busy_timeout(schema::BUSY)?)
     }
 
     /// One transaction, and what is to be done once it is on disk.
@@ -201,16 +217,17 @@ impl Writer {
 
     /// Returns what is not tried again.
     fn postpone(&mut self, works: Vec<Box<dyn Work>>) -> Vec<Box<dyn Work>> {
-        let (later, mut over): (Vec<_>, Vec<_>) =
-            works.into_iter().partition(|work| work.on_full_disk() == OnFullDisk::Postpone);
+        let (mut over, later): (Vec<_>, Vec<_>) =
+            works.into_iter().partition(|work| work.on_full_disk() == OnFullDisk::Fail);
         over.extend(self.postponed.add(later));
         over
     }
 
     /// The last try of all.
     fn give_up(&mut self) {
-        if let Err(error) = self.catch_up_with_postponed() {
+        if let Err(error) = self.write_postponed() {
             let works = std::mem::take(&mut self.postponed).into_works();
+            self.shared.postponed.store(0, Ordering::Relaxed);
             self.shared.over.fetch_add(works.len() as u64, Ordering::Release);
             for work in works {
                 work.finish(Err(error.clone()));
@@ -231,14 +248,17 @@ impl Writer {
         let mut batch = Batch::new(conn, &self.shared.memory);
         for work in works {
             work.run(&mut batch);
-            if let Some(error) = batch.take_broken() {
+            // What follows would be kept one by one. A read can be what failed, too.
+            let undone = conn.is_autocommit().then(StoreError::rolled_back);
+            if let Some(error) = batch.take_broken().or(undone) {
                 return Err(self.roll_back(error));
             }
         }
         traffic::write(&batch).map_err(|error| self.roll_back(error))?;
         edge("store.before_commit");
         let effects = batch.into_effects();
-        conn.prepare_cached("COMMIT")?.execute([]).map_err(|error| self.roll_back(error.into()))?;
+        let committed = conn.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        committed.map_err(|error| self.roll_back(error.into()))?;
         edge("store.after_commit");
         self.shared.synced_commits.fetch_add(u64::from(synced), Ordering::Relaxed);
         if !synced {

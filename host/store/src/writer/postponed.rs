@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::work::Work;
+use super::work::{OnFullDisk, Work};
 
-/// More are lost, and logged. A full disk takes no message in, so that what comes is what was under way, a few writes for
-/// each, and what an operator does.
-const MOST: usize = 16 * super::QUEUE;
+/// How many there may be of those that have a limit. A pair that a plugin wrote has 64 KiB at the most.
+const MOST: usize = 2 * super::QUEUE;
 /// So many share a transaction: a disk with little room takes a part.
 const AT_ONCE: usize = 64;
 /// Between two tries where nothing else is written; then twice as long, and so on.
@@ -16,13 +15,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 pub(super) struct Postponed {
     works: VecDeque<Box<dyn Work>>,
+    /// How many of them have a limit.
+    limited: usize,
     wait: Duration,
     next_try: Instant,
 }
 
 impl Default for Postponed {
     fn default() -> Self {
-        Self { works: VecDeque::new(), wait: FIRST_WAIT, next_try: Instant::now() }
+        Self { works: VecDeque::new(), limited: 0, wait: FIRST_WAIT, next_try: Instant::now() }
     }
 }
 
@@ -39,11 +40,14 @@ impl Postponed {
     /// The first of them, for a try.
     pub(super) fn take(&mut self) -> Option<Vec<Box<dyn Work>>> {
         let count = self.works.len().min(AT_ONCE);
-        (count > 0).then(|| self.works.drain(..count).collect())
+        let taken: Vec<_> = self.works.drain(..count).collect();
+        self.limited -= taken.iter().filter(|work| is_limited(work.as_ref())).count();
+        (count > 0).then_some(taken)
     }
 
     /// The try failed.
     pub(super) fn put_back(&mut self, works: Vec<Box<dyn Work>>) {
+        self.limited += works.iter().filter(|work| is_limited(work.as_ref())).count();
         for work in works.into_iter().rev() {
             self.works.push_front(work);
         }
@@ -56,18 +60,31 @@ impl Postponed {
     }
 
     /// Returns those for which there is no room.
-    pub(super) fn add(&mut self, mut works: Vec<Box<dyn Work>>) -> Vec<Box<dyn Work>> {
+    pub(super) fn add(&mut self, works: Vec<Box<dyn Work>>) -> Vec<Box<dyn Work>> {
         if self.works.is_empty() && !works.is_empty() {
             self.wait = FIRST_WAIT;
             self.next_try = Instant::now() + self.wait;
         }
-        let room = MOST.saturating_sub(self.works.len());
-        let too_many = works.split_off(works.len().min(room));
-        self.works.extend(works);
+        let mut too_many = Vec::new();
+        for work in works {
+            match is_limited(work.as_ref()) {
+                true if self.limited == MOST => {
+                    too_many.push(work);
+                    continue;
+                }
+                true => self.limited += 1,
+                false => {}
+            }
+            self.works.push_back(work);
+        }
         too_many
     }
 
     pub(super) fn into_works(self) -> VecDeque<Box<dyn Work>> {
         self.works
     }
+}
+
+fn is_limited(work: &dyn Work) -> bool {
+    work.on_full_disk() == OnFullDisk::PostponeSome
 }

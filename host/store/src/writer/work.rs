@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 use super::batch::{Batch, Undo};
 use crate::error::StoreError;
 
-/// A write in the queue. `run` may be skipped where the transaction could not even begin; `finish` is always called,
-/// with what became of the commit.
+/// A write in the queue. `run` may be skipped where the transaction could not even begin, and is called again where it is
+/// postponed; `finish` is always called, once, with what became of the commit.
 pub(crate) trait Work: Send {
     fn run(&mut self, batch: &mut Batch<'_>);
     /// Called once its commit went through, outside of any transaction.
@@ -27,14 +27,16 @@ pub(crate) trait Work: Send {
     }
 }
 
-/// What becomes of a write that the disk does not take.
+/// What becomes of a write that the disk does not take: it is full, in use by another program, read-only for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnFullDisk {
     /// Whoever relies on it is told.
     Fail,
     /// It is run again, in its order, until the disk takes it: for what has happened already, such as that something was
-    /// sent.
+    /// sent. There are as many as are under way, since nothing is begun meanwhile.
     Postpone,
+    /// The same within a limit, for what others can bring about meanwhile; what is more is lost, and logged.
+    PostponeSome,
 }
 
 /// What a commit survives.
@@ -91,7 +93,8 @@ where
 {
     fn run(&mut self, batch: &mut Batch<'_>) {
         self.result = batch.run(self.undo, &mut self.work);
-        if let (Err(error), OnFullDisk::Postpone) = (&self.result, self.on_full_disk)
+        if let Err(error) = &self.result
+            && self.on_full_disk != OnFullDisk::Fail
             && error.is_of_the_disk()
         {
             // By itself it could be undone, but what follows in the transaction would overtake it.
@@ -149,8 +152,8 @@ impl Work for Barrier {
         true
     }
     fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
-        // A commit that failed is over, too. Whoever asked may have gone.
-        let _ = self.0.send(if let Err(StoreError::Closed) = commit { commit } else { Ok(()) });
+        // Whoever asked may have gone.
+        let _ = self.0.send(commit);
     }
 }
 
