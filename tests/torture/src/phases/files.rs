@@ -25,7 +25,10 @@ pub(crate) async fn run_out(mut budget: Budget) -> Outcome {
         // Its connections stand already, so that it may need no file by itself; for an edit it needs one.
         scene.edit(round);
         scene.says(from, &WORDS).await;
+        let from = scene.log_len();
         limit_files(process, usual).expect("what was lowered can be raised");
+        // By itself, and before the next round: what it can't read still, it says once.
+        scene.says(from, &["config applied"]).await;
         scene.answers_more(budget.chance.random_range(20..60)).await;
         round += 1;
     }
