@@ -18,9 +18,7 @@ use crate::reads::{Read, Readers};
 use crate::recovery;
 use crate::schema;
 use crate::seal::{Table, Vault};
-use crate::writer::{
-    Awaited, Barrier, Batch, Keeps, Nudge, OnFullDisk, Ordered, QUEUE, Reading, Shared, Undo, Work, Writer,
-};
+use crate::writer::{Awaited, Barrier, Batch, Keeps, OnFullDisk, Ordered, QUEUE, Reading, Shared, Undo, Work, Writer};
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -298,8 +296,8 @@ impl Inner {
     fn stop(&self) {
         let Some(writer) = self.writer.lock().take() else { return };
         self.shared.stop.store(true, Ordering::Release);
-        // Where there is no room for a nudge, the writer is awake anyway.
-        let _ = self.queue.try_send(Box::new(Nudge));
+        // Wakes the writer, so that it sees that it is to stop. Where there is no room, it is awake anyway.
+        let _ = self.queue.try_send(Box::new(Barrier(oneshot::channel().0)));
         if writer.join().is_err() {
             tracing::error!("the store's writer panicked: what was queued is lost");
         }

@@ -5,13 +5,14 @@ mod attempt;
 mod pace;
 mod quota;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use switchhook_core::id::{AccountId, InboxId, OutboxId};
 use switchhook_store::{DeliveryState, NewDelivery, StoreError, StoredDelivery};
 use tokio::sync::{Notify, Semaphore};
@@ -138,7 +139,9 @@ impl Dispatcher {
             Ok(rows) => self.take_up(rows),
             Err(error) if error.is_of_the_disk() => {
                 tracing::error!(%account, %error, "what is to be sent waits for the disk");
-                if self.state.lock().held.insert(account.clone(), Vec::new()).is_none() {
+                // Once only: what has come since the first time stays.
+                if let Entry::Vacant(held) = self.state.lock().held.entry(account.clone()) {
+                    held.insert(Vec::new());
                     self.tasks.spawn_on(self.clone().resume_later(account.clone()), &self.desk.network);
                 }
             }
@@ -165,18 +168,15 @@ impl Dispatcher {
         };
         let mut state = self.state.lock();
         let since = state.held.remove(&account).unwrap_or_default();
-        let owed = rows.into_iter().map(|row| Outgoing { row, standings: 0 });
-        let started: Vec<_> = owed.chain(since).filter_map(|outgoing| enqueue(&mut state, outgoing)).collect();
-        drop(state);
-        for key in started {
-            self.start(key);
-        }
+        self.take_in(state, rows.into_iter().map(owed).chain(since));
     }
 
     pub(crate) fn take_up(self: &Arc<Self>, rows: Vec<StoredDelivery>) {
-        let mut state = self.state.lock();
-        let started: Vec<_> =
-            rows.into_iter().filter_map(|row| enqueue(&mut state, Outgoing { row, standings: 0 })).collect();
+        self.take_in(self.state.lock(), rows.into_iter().map(owed));
+    }
+
+    fn take_in(self: &Arc<Self>, mut state: MutexGuard<'_, State>, all: impl Iterator<Item = Outgoing>) {
+        let started: Vec<_> = all.filter_map(|outgoing| enqueue(&mut state, outgoing)).collect();
         drop(state);
         for key in started {
             self.start(key);
@@ -291,6 +291,11 @@ impl AccountState {
             connected: Notify::new(),
         }
     }
+}
+
+/// What an earlier commit made: whether it may leave is looked at anew.
+fn owed(row: StoredDelivery) -> Outgoing {
+    Outgoing { row, standings: 0 }
 }
 
 fn stored(id: OutboxId, message: InboxId, new: NewDelivery) -> StoredDelivery {

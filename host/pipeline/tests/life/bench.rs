@@ -20,7 +20,9 @@ use switchhook_core::split::TextLimit;
 use switchhook_core::time::{Clock, SystemClock, UnixMillis};
 use switchhook_pipeline::wiring::{Limits, OnFailure, OnUnknown, WhileBusy};
 use switchhook_pipeline::{Carriers, Pipeline, PipelineParts};
-use switchhook_store::{DeliveryState, Durability, InboxState, Keyring, MasterKey, Store, StoreOptions, StoredMessage};
+use switchhook_store::{
+    DeliveryState, Durability, InboxState, Keyring, MasterKey, Store, StoreOptions, StoredDelivery, StoredMessage,
+};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -276,6 +278,15 @@ impl Bench {
         until("the message is settled", async || {
             let stored = self.store.load(id).await.expect("it can be read").expect("it is there");
             (stored.state != InboxState::Pending).then_some(stored)
+        })
+        .await
+    }
+
+    /// The delivery of a message, once it is in this state.
+    pub(crate) async fn delivery(&self, id: InboxId, state: DeliveryState) -> StoredDelivery {
+        until(&format!("a delivery is {state:?}"), async || {
+            let rows = self.store.deliveries_of(id).await.expect("it can be read");
+            rows.into_iter().find(|row| row.state == state)
         })
         .await
     }

@@ -4,23 +4,15 @@ use switchhook_core::action::{Action, Outgoing};
 use switchhook_core::connector::DeliveryError;
 use switchhook_core::hook::Outcome;
 use switchhook_pipeline::wiring::OnUnknown;
-use switchhook_store::{DeliveryState, StoredDelivery};
+use switchhook_store::DeliveryState;
 
-use crate::bench::{Bench, Handle, Setup, until};
+use crate::bench::{Bench, Handle, Setup};
 
 fn say(to: Option<&'static str>, text: &'static str) -> Handle {
     Box::new(move |_| {
         let outgoing = Outgoing { to: to.map(str::to_owned), ..Outgoing::text(text) };
         Ok(Outcome::Answered(vec![Action::Send(outgoing)]))
     })
-}
-
-async fn ended(bench: &Bench, id: switchhook_core::id::InboxId, state: DeliveryState) -> StoredDelivery {
-    until(&format!("a delivery is {state:?}"), async || {
-        let rows = bench.store.deliveries_of(id).await.expect("rows");
-        rows.into_iter().find(|row| row.state == state)
-    })
-    .await
 }
 
 #[tokio::test]
@@ -54,10 +46,10 @@ async fn refused_delivery_is_dead_and_can_be_replayed() {
     let refusal = DeliveryError::Rejected { code: "403".into(), reason: "blocked by the user".into() };
     bench.ledger.answers.lock().push(Err(refusal));
     let id = bench.write("a", "x").await;
-    let row = ended(&bench, id, DeliveryState::Dead).await;
+    let row = bench.delivery(id, DeliveryState::Dead).await;
     assert!(row.reason.expect("a reason").contains("blocked by the user"));
     bench.pipeline.resend(row.id).await.expect("it is replayed");
-    ended(&bench, id, DeliveryState::Sent).await;
+    bench.delivery(id, DeliveryState::Sent).await;
 }
 
 #[tokio::test]
@@ -81,7 +73,7 @@ async fn unknown_is_counted_and_sent_again() {
     bench.ledger.answers.lock().push(Err(DeliveryError::Unknown { reason: "cut".into() }));
     let id = bench.write("a", "x").await;
     assert_eq!(bench.sent(2).await, ["hi", "hi"]);
-    let row = ended(&bench, id, DeliveryState::Sent).await;
+    let row = bench.delivery(id, DeliveryState::Sent).await;
     assert_eq!(row.unknowns, 1, "the possible duplicate is on record");
 }
 
@@ -90,6 +82,6 @@ async fn unknown_is_parked_where_the_config_says_so() {
     let bench = Bench::new(Setup { replies: vec![say(None, "hi")], on_unknown: OnUnknown::Park, ..Setup::default() });
     bench.ledger.answers.lock().push(Err(DeliveryError::Unknown { reason: "cut".into() }));
     let id = bench.write("a", "x").await;
-    ended(&bench, id, DeliveryState::Parked).await;
+    bench.delivery(id, DeliveryState::Parked).await;
     assert_eq!(bench.ledger.texts(), ["hi"]);
 }

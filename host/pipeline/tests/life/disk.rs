@@ -7,8 +7,7 @@ use rusqlite::Connection;
 use switchhook_core::action::{Action, Outgoing};
 use switchhook_core::connector::DeliveryError;
 use switchhook_core::hook::Outcome;
-use switchhook_core::id::InboxId;
-use switchhook_store::{DeliveryState, InboxState, StoredDelivery};
+use switchhook_store::{DeliveryState, InboxState};
 
 use crate::bench::{Bench, Setup, account, until};
 
@@ -21,14 +20,6 @@ fn occupy(bench: &Bench) -> Connection {
     let other = open(bench);
     other.execute_batch("BEGIN IMMEDIATE").expect("nobody writes at this moment");
     other
-}
-
-async fn only_delivery(bench: &Bench, id: InboxId, state: DeliveryState) -> StoredDelivery {
-    until(&format!("the delivery is {state:?}"), async || {
-        let rows = bench.store.deliveries_of(id).await.expect("it can be read");
-        rows.into_iter().find(|row| row.state == state)
-    })
-    .await
 }
 
 /// A5, A6: how an attempt ended is written when the disk takes it again, and until then nothing is carried on from what
@@ -52,13 +43,13 @@ async fn end_of_an_attempt_waits_for_the_disk() {
     bench.ledger.absent.store(true, Ordering::SeqCst);
     bench.let_wire();
     until("its end waits", async || (bench.store.counters().postponed > 0).then_some(())).await;
-    assert_eq!(only_delivery(&bench, id, DeliveryState::Armed).await.attempts, 1, "and can be read all the same");
+    assert_eq!(bench.delivery(id, DeliveryState::Armed).await.attempts, 1, "and can be read all the same");
     bench.ledger.absent.store(false, Ordering::SeqCst);
     bench.pipeline.resume(&[account()]).await.expect("what is to be sent is taken up when the disk lets it");
     assert!(bench.ledger.texts().is_empty());
     drop(other);
     bench.write("a", "two").await;
-    let sent = only_delivery(&bench, id, DeliveryState::Sent).await;
+    let sent = bench.delivery(id, DeliveryState::Sent).await;
     assert_eq!((sent.attempts, sent.unknowns), (2, 0));
     assert_eq!(bench.sent(2).await, ["one", "two"], "what was owed is not overtaken");
     assert_eq!(bench.store.counters().postponed, 0);

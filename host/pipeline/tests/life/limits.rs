@@ -35,19 +35,11 @@ fn noon(bench: &Bench, zone: &str) {
     bench.clock.by(tomorrow.since(bench.clock.now()) + Duration::from_secs(12 * 3600));
 }
 
-async fn row(bench: &Bench, id: InboxId, state: DeliveryState) -> StoredDelivery {
-    until(&format!("the delivery of {id} is {state:?}"), async || {
-        let rows = bench.store.deliveries_of(id).await.expect("rows");
-        rows.into_iter().find(|row| row.state == state)
-    })
-    .await
-}
-
 /// Waits until a message is answered and its answer waits for midnight.
 async fn queued(bench: &Bench, id: InboxId) -> StoredDelivery {
     bench.settled(id).await;
     until("the answer waits", async || {
-        let row = row(bench, id, DeliveryState::Ready).await;
+        let row = bench.delivery(id, DeliveryState::Ready).await;
         row.reason.as_ref().is_some_and(|reason| reason.starts_with("daily-limit")).then_some(row)
     })
     .await
@@ -109,15 +101,15 @@ async fn what_is_more_is_refused_where_the_config_says_so() {
     bench.write("a", "one").await;
     bench.sent(1).await;
     let second = bench.write("b", "two").await;
-    let dead = row(&bench, second, DeliveryState::Dead).await;
+    let dead = bench.delivery(second, DeliveryState::Dead).await;
     let reason = dead.reason.expect("a reason");
     assert!(reason.starts_with("daily-limit: all 1 messages of the day are sent"), "{reason}");
     bench.pipeline.resend(dead.id).await.expect("it is replayed");
-    row(&bench, second, DeliveryState::Dead).await;
+    bench.delivery(second, DeliveryState::Dead).await;
     assert_eq!(bench.ledger.texts(), ["one"]);
     bench.clock.by(today(&bench, "UTC").until.since(bench.clock.now()));
     until("it is dead again", async || {
-        let row = row(&bench, second, DeliveryState::Dead).await;
+        let row = bench.delivery(second, DeliveryState::Dead).await;
         bench.pipeline.resend(row.id).await.ok()
     })
     .await;
@@ -206,7 +198,7 @@ async fn a_read_mark_is_no_message() {
     bench.sent(1).await;
     bench.publish(Setup { replies: vec![mark], ..daily(1, AtDailyLimit::Queue) });
     let marked = bench.write("b", "two").await;
-    row(&bench, marked, DeliveryState::Sent).await;
+    bench.delivery(marked, DeliveryState::Sent).await;
     assert_eq!(sent(&bench, today(&bench, "UTC")), 1);
 }
 

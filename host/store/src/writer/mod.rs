@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 pub(crate) use self::batch::{Batch, Undo};
 use self::postponed::Postponed;
-pub(crate) use self::work::{Awaited, Barrier, Keeps, Nudge, OnFullDisk, Ordered, Reading, Work};
+pub(crate) use self::work::{Awaited, Barrier, Keeps, OnFullDisk, Ordered, Reading, Work};
 use crate::error::StoreError;
 use crate::failpoint::edge;
 use crate::folder::Folder;

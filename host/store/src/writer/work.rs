@@ -156,17 +156,3 @@ impl Work for Barrier {
         let _ = self.0.send(commit);
     }
 }
-
-/// Wakes the writer, so that it sees that it is to stop.
-pub(crate) struct Nudge;
-
-impl Work for Nudge {
-    fn run(&mut self, _batch: &mut Batch<'_>) {}
-    fn only_reads(&self) -> bool {
-        true
-    }
-    fn keeps(&self) -> Keeps {
-        Keeps::Process
-    }
-    fn finish(self: Box<Self>, _commit: Result<(), StoreError>) {}
-}
