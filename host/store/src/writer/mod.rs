@@ -2,6 +2,7 @@
 
 mod batch;
 mod postponed;
+mod trouble;
 mod work;
 
 use std::cell::Cell;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 
 pub(crate) use self::batch::{Batch, Undo};
 use self::postponed::Postponed;
+use self::trouble::Trouble;
 pub(crate) use self::work::{Awaited, Barrier, Keeps, OnFullDisk, Ordered, Reading, Work};
 use crate::error::StoreError;
 use crate::failpoint::edge;
@@ -63,6 +65,7 @@ pub(crate) struct Writer {
     /// For waiting with a limit: a thread of ours has no timer of its own.
     timer: Runtime,
     postponed: Postponed,
+    trouble: Trouble,
     /// Held until the last commit is done.
     folder: Folder,
 }
@@ -77,7 +80,8 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (syncing, behind) = (Cell::new(durability == Durability::Power), Cell::new(None));
-        Ok(Self { conn, shared, durability, syncing, behind, timer, postponed: Postponed::default(), folder })
+        let (postponed, trouble) = (Postponed::default(), Trouble::default());
+        Ok(Self { conn, shared, durability, syncing, behind, timer, postponed, trouble, folder })
     }
 
     /// Works until told to stop, then does what waits, and ends.
@@ -185,19 +189,20 @@ impl Writer {
     }
 
     /// One transaction, and what is to be done once it is on disk.
-    fn keep(&self, works: &mut [Box<dyn Work>]) -> Result<(), StoreError> {
+    fn keep(&mut self, works: &mut [Box<dyn Work>]) -> Result<(), StoreError> {
         if works.is_empty() {
             return Ok(());
         }
         match self.transact(works) {
             Ok(effects) => {
+                self.trouble.over();
                 self.shared.commits.fetch_add(1, Ordering::Relaxed);
                 effects.into_iter().for_each(|e| self.shared.memory.apply(e));
                 works.iter_mut().for_each(|work| work.after_commit(&self.conn));
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%error, writes = works.len(), "a commit failed");
+                self.trouble.failed(&error, works.len(), Instant::now());
                 self.shared.failed_commits.fetch_add(1, Ordering::Relaxed);
                 Err(error)
             }
