@@ -193,9 +193,12 @@ impl Writer {
         if works.is_empty() {
             return Ok(());
         }
+        let changes = self.conn.total_changes();
         match self.transact(works) {
             Ok(effects) => {
-                self.trouble.over();
+                if self.conn.total_changes() != changes {
+                    self.trouble.over();
+                }
                 self.shared.commits.fetch_add(1, Ordering::Relaxed);
                 effects.into_iter().for_each(|e| self.shared.memory.apply(e));
                 works.iter_mut().for_each(|work| work.after_commit(&self.conn));

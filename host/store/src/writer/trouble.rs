@@ -7,7 +7,7 @@ use crate::error::StoreError;
 /// Between two lines about the same trouble: seldom enough for a log, and often enough for whoever has just opened it.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// None since the last commit that succeeded.
+/// None since the last commit that wrote something.
 #[derive(Default)]
 pub(super) struct Trouble(Option<Since>);
 
@@ -26,7 +26,7 @@ impl Trouble {
         }
     }
 
-    /// A commit succeeded.
+    /// A commit wrote something: one of nothing succeeds on a full disk, too.
     pub(super) fn over(&mut self) {
         if let Some(Since { failed, .. }) = self.0.take() {
             tracing::info!(failed, "the journal can be written again");
