@@ -134,7 +134,7 @@ fn only_named_rooms_spawn() {
         ("host/runtime/", "supervises everything that runs for long"),
         ("host/app/", "the binary: servers and signals"),
         ("host/store/", "the writer's thread"),
-        ("host/plugin/", "the ticker, the guests' own runtime, the compiler"),
+        ("host/plugin/", "the ticker, the guests' own threads, the compiler"),
         ("host/config/src/watch", "the watcher's thread"),
         ("host/pipeline/src/lanes.rs", "a task for each chat with work, tracked and drained"),
         ("host/pipeline/src/errands.rs", "what a turn asks of the network, over before the turn is"),

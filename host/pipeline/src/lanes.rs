@@ -12,7 +12,6 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use switchhook_core::id::{AccountId, InboxId};
 use switchhook_core::message::Conversation;
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -20,6 +19,7 @@ use tracing::Instrument;
 use crate::desk::Desk;
 use crate::dispatch::Dispatcher;
 use crate::outbound::TurnUnderWay;
+use crate::pipeline::Placement;
 use crate::settle::InWork;
 use crate::stages::{Back, Entry, Front, back, front, panicked, stopped};
 use crate::wiring::WhileBusy;
@@ -32,8 +32,7 @@ pub(crate) struct Lanes {
     desk: Arc<Desk>,
     dispatcher: Arc<Dispatcher>,
     state: Mutex<State>,
-    /// The runtime of the guests.
-    runtime: Handle,
+    place: Placement,
     pub(crate) tasks: TaskTracker,
     /// Set at the end of a drain: what is not finished stays in the journal.
     pub(crate) abandon: CancellationToken,
@@ -76,9 +75,9 @@ impl Lane {
 }
 
 impl Lanes {
-    pub(crate) fn new(desk: Arc<Desk>, dispatcher: Arc<Dispatcher>, runtime: Handle) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, dispatcher: Arc<Dispatcher>, place: Placement) -> Self {
         let abandon = CancellationToken::new();
-        Self { desk, dispatcher, state: Mutex::default(), runtime, tasks: TaskTracker::new(), abandon }
+        Self { desk, dispatcher, state: Mutex::default(), place, tasks: TaskTracker::new(), abandon }
     }
 
     /// Puts a message at the end of its lane. One that a lane already holds is left alone.
@@ -94,7 +93,7 @@ impl Lanes {
         lane.front.push_back(entry);
         if !lane.front_busy {
             lane.front_busy = true;
-            self.tasks.spawn_on(self.clone().run_front(conversation.clone()), &self.runtime);
+            self.tasks.spawn_on(self.clone().run_front(conversation.clone()), &(self.place)());
         }
     }
 
@@ -178,7 +177,7 @@ impl Lanes {
         }
         let stop = self.abandon.child_token();
         lane.under_way = Some(UnderWay { stop: stop.clone(), then: AfterStop::Settle });
-        self.tasks.spawn_on(self.clone().run_turn(conversation.clone(), turn, stop), &self.runtime);
+        self.tasks.spawn_on(self.clone().run_turn(conversation.clone(), turn, stop), &(self.place)());
     }
 
     fn stop_turn(&self, conversation: &Conversation, then: AfterStop) {

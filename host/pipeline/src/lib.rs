@@ -25,6 +25,6 @@ pub mod wiring;
 
 pub use desk::Carriers;
 pub use event::{Event, EventKind};
-pub use pipeline::{Load, Pipeline, PipelineParts, Straggler};
+pub use pipeline::{Load, Pipeline, PipelineParts, Placement, Straggler};
 pub use request::{NotAsked, Request, Requested};
 pub use trace::{HostAnswer, ModelStep, Trace, TraceStep};

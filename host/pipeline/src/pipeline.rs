@@ -20,13 +20,17 @@ use crate::lanes::Lanes;
 use crate::stages::Entry;
 use crate::wiring::Wiring;
 
+/// Says, for each step of a lane, on which runtime it is best taken: with the guests it calls, so that a call needs no other
+/// thread. Asked from any thread, the journal's own among them.
+pub type Placement = Arc<dyn Fn() -> Handle + Send + Sync>;
+
 /// What a pipeline is made of.
 pub struct PipelineParts {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub carriers: Arc<dyn Carriers>,
-    /// Where lanes run: with the guests they call, so that a call needs no other thread.
-    pub lanes: Handle,
+    /// Where lanes run.
+    pub lanes: Placement,
     /// Where everything runs that waits for a socket: models, deliveries, notices.
     pub network: Handle,
 }

@@ -75,10 +75,10 @@ impl PluginHost {
         Ok(Self(Arc::new(Inner { options, sandbox, contracts, cache, loaded, refusals, loading })))
     }
 
-    /// The runtime that guests run on, apart from what waits for sockets. What waits for guests runs best here, too.
-    /// None while shutting down.
-    pub fn runtime(&self) -> Option<tokio::runtime::Handle> {
-        self.0.sandbox.runtime().cloned()
+    /// One of the threads that guests run on, apart from what waits for sockets: the one that has least to do. What waits
+    /// for guests runs best here, too.
+    pub fn worker(&self) -> tokio::runtime::Handle {
+        self.0.sandbox.workers().next().clone()
     }
 
     /// How the engine is set up here, for `status`.

@@ -25,6 +25,7 @@ mod state;
 mod swap;
 mod ticker;
 mod weight;
+mod workers;
 
 pub use compile::run_compiler;
 pub use error::{CompileError, EngineError};

@@ -30,7 +30,7 @@ pub struct HostOptions {
     /// Where compiled components are kept. Whoever can write here can run code in the host: made with mode 0700.
     pub cache_dir: PathBuf,
     pub compiler: Compiler,
-    /// Threads of the runtime that guests run on; 0 means one for each core.
+    /// Threads that guests run on; 0 means one for each core.
     pub workers: usize,
     pub allocation: Allocation,
     /// Where the kernel tells of swap; tests put their own files here.

@@ -1,4 +1,4 @@
-//! Where guests run: their own runtime, a bounded number of slots, and the limits around one call.
+//! Where guests run: threads of their own, a bounded number of slots, and the limits around one call.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -10,7 +10,6 @@ use futures_util::FutureExt;
 use switchhook_core::catalogue::{Limits, SettingsProblem};
 use switchhook_core::hook::{Call, HookFailure};
 use switchhook_core::time::UnixMillis;
-use tokio::runtime::{Handle, Runtime};
 use tokio::time::timeout_at;
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{Engine, Store, UpdateDeadline};
@@ -25,21 +24,14 @@ use crate::report::EngineReport;
 use crate::slots::{Held, Slots, Tenant};
 use crate::state::{MAX_HANDLES, Permissions, State};
 use crate::ticker::Ticker;
+use crate::workers::{Where, Workers};
 
-/// How often a worker looks for events between two guests. With tokio's 61, four spinning guests delayed an innocent
-/// message by 65 ms; with 5, by 4.
-const EVENT_INTERVAL: u32 = 5;
-/// Every how many of its own a worker takes a task that was woken from outside: a message's next step, when the journal or a
-/// socket has answered. Guests that spin are a worker's own, and what tokio finds out for itself had a message wait behind
-/// dozens of their turns at each of its steps: half a second, now and then.
-const FROM_OUTSIDE: u32 = 2;
 /// What one crossing from guest to host may copy, at least: a value of the key-value store and a long log line fit.
 const MIN_CROSSING: usize = 1 << 20;
 
 pub(crate) struct Sandbox {
     engine: Engine,
-    /// Always there until the sandbox is dropped.
-    runtime: Option<Runtime>,
+    workers: Workers,
     slots: Slots,
     /// The next plugin's.
     tenant: AtomicU64,
@@ -72,17 +64,10 @@ impl Sandbox {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let workers = if options.workers == 0 { cores } else { options.workers };
         let engine::Built { engine, report } = engine::build(options, workers)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("plugin")
-            .worker_threads(workers)
-            .event_interval(EVENT_INTERVAL)
-            .global_queue_interval(FROM_OUTSIDE)
-            .enable_all()
-            .build()
-            .map_err(EngineError::Threads)?;
+        let workers = Workers::start(workers).map_err(EngineError::Threads)?;
         let ticker = Ticker::start(engine.weak()).map_err(EngineError::Threads)?;
         let slots = Slots::new(report.slots);
-        Ok(Self { engine, runtime: Some(runtime), slots, tenant: AtomicU64::new(0), ticker, report })
+        Ok(Self { engine, workers, slots, tenant: AtomicU64::new(0), ticker, report })
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -93,9 +78,9 @@ impl Sandbox {
         &self.report
     }
 
-    /// Where guests run; none while shutting down.
-    pub(crate) fn runtime(&self) -> Option<&Handle> {
-        self.runtime.as_ref().map(Runtime::handle)
+    /// The threads that guests run on.
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Makes room for a component. The error says why there is none.
@@ -108,36 +93,37 @@ impl Sandbox {
         Ok(Plugin { bound, slots: memories, tenant: Tenant(self.tenant.fetch_add(1, Relaxed)) })
     }
 
-    /// Runs a future on the guests' runtime and blocks this thread until it is done; none while shutting down.
+    /// Runs a future where guests run and blocks this thread until it is done; none while shutting down.
     pub(crate) fn block_on<R: Send + 'static>(&self, future: impl Future<Output = R> + Send + 'static) -> Option<R> {
+        debug_assert!(!self.workers.are_here(), "it would wait for itself");
         let (done, wait) = std::sync::mpsc::sync_channel(1);
-        self.runtime.as_ref()?.spawn(async move {
+        self.workers.next().spawn(async move {
             // A receiver that is gone no longer wants it.
             let _ = done.send(future.await);
         });
         wait.recv().ok()
     }
 
-    /// Runs a call on the guests' runtime. Dropping the future ends the guest.
-    ///
-    /// Whoever is there already goes on in its own task: to hand a call over and wait for it takes two wake-ups of a
-    /// thread, which cost more than the call.
+    /// Runs a call on one of the guests' threads. Dropping the future ends the guest.
     pub(crate) async fn run<R: Send + 'static>(self: &Arc<Self>, job: Job<R>) -> Result<R, HookFailure> {
         let host = |detail: String| HookFailure::Host { detail };
-        let runtime = self.runtime().ok_or_else(|| host("it is shutting down".to_owned()))?;
-        if Handle::try_current().is_ok_and(|here| here.id() == runtime.id()) {
-            let answer = AssertUnwindSafe(self.run_here(job)).catch_unwind().await;
-            return answer.unwrap_or_else(|_| Err(host("the host panicked in the call".to_owned())));
+        match self.workers.place() {
+            Where::Here => {
+                let answer = AssertUnwindSafe(self.run_here(job)).catch_unwind().await;
+                answer.unwrap_or_else(|_| Err(host("the host panicked in the call".to_owned())))
+            }
+            Where::There(worker) => {
+                let sandbox = Arc::clone(self);
+                let task = AbortOnDropHandle::new(worker.spawn(async move { sandbox.run_here(job).await }));
+                task.await.unwrap_or_else(|error| Err(host(error.to_string())))
+            }
         }
-        let sandbox = Arc::clone(self);
-        let task = AbortOnDropHandle::new(runtime.spawn(async move { sandbox.run_here(job).await }));
-        task.await.unwrap_or_else(|error| Err(host(error.to_string())))
     }
 
     async fn run_here<R>(&self, job: Job<R>) -> Result<R, HookFailure> {
         let limits = job.limits;
         let _slots = self.admit(&job.plugin, limits.deadline).await?;
-        let _busy = self.ticker.busy();
+        let (_busy, _calling) = (self.ticker.busy(), self.workers.calling());
         let deadline = Instant::now() + limits.deadline;
         let mut store = self.store(&job, deadline);
         let bounds = Bounds { deadline: limits.deadline, memory: limits.memory };
@@ -198,13 +184,4 @@ pub(crate) fn list(problems: &[SettingsProblem]) -> String {
         path => format!("{path}: {}", problem.message),
     };
     problems.iter().map(one).collect::<Vec<_>>().join("; ")
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        // Waiting for guests here could wait forever, and must not happen on a runtime's thread.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
 }

@@ -127,7 +127,10 @@ impl Host {
             store: store.clone(),
             clock: clock.clone(),
             carriers: channels.clone(),
-            lanes: plugins.runtime().unwrap_or_else(|| network.clone()),
+            lanes: {
+                let plugins = plugins.clone();
+                Arc::new(move || plugins.worker())
+            },
             network,
         };
         let pipeline = Pipeline::new(parts, Wiring::new(GenerationNumber(0), []));

@@ -226,8 +226,15 @@ impl Bench {
         });
         let model = Arc::new(GatedModel { gate: gate(), asked: Mutex::default() });
         let carriers = Arc::new(OneCarrier(ledger.clone()));
-        let here = || tokio::runtime::Handle::current();
-        let parts = PipelineParts { store: store.clone(), clock, carriers, lanes: here(), network: here() };
+        let here = tokio::runtime::Handle::current();
+        let lanes = here.clone();
+        let parts = PipelineParts {
+            store: store.clone(),
+            clock,
+            carriers,
+            lanes: Arc::new(move || lanes.clone()),
+            network: here,
+        };
         let pipeline = Pipeline::new(parts, wiring(1, setup, &ledger, &model));
         Self { clock: ahead, pipeline, store, ledger, model, written: AtomicUsize::new(0), folder }
     }
@@ -237,9 +244,10 @@ impl Bench {
         let gate = Semaphore::new(Semaphore::MAX_PERMITS >> 1);
         let model = Arc::new(GatedModel { gate, asked: Mutex::default() });
         let carriers = Arc::new(OneCarrier(self.ledger.clone()));
-        let here = || tokio::runtime::Handle::current();
+        let here = tokio::runtime::Handle::current();
+        let lanes = here.clone();
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        let parts = PipelineParts { store, clock, carriers, lanes: here(), network: here() };
+        let parts = PipelineParts { store, clock, carriers, lanes: Arc::new(move || lanes.clone()), network: here };
         Pipeline::new(parts, wiring(1, setup, &self.ledger, &model))
     }
 

@@ -36,7 +36,7 @@ async fn looping_policy_is_cut_off() {
 async fn looping_policy_is_cut_off_where_guests_run() {
     let limits = Limits { deadline: Duration::from_millis(50), ..LIMITS };
     let hook = policy(&limits);
-    let asked = shared().runtime().expect("it runs").spawn(async move {
+    let asked = shared().worker().spawn(async move {
         let looping = decide(&hook, "loop").await;
         (looping, decide(&hook, "pass").await)
     });
@@ -52,8 +52,7 @@ async fn a_panic_in_the_host_fails_the_call_wherever_it_runs() {
     let services = || Arc::new(Services { panics: true, ..Services::default() });
     let failed = |result| matches!(result, Err(HookFailure::Host { .. }));
     assert!(failed(hook.decide(services().call(), &message("history")).await));
-    let asked = shared().runtime().expect("it runs");
-    let asked = asked.spawn(async move { hook.decide(services().call(), &message("history")).await });
+    let asked = shared().worker().spawn(async move { hook.decide(services().call(), &message("history")).await });
     assert!(failed(asked.await.expect("the caller's task goes on")));
 }
 

@@ -43,7 +43,7 @@ fn decisions(host: &PluginHost) -> anyhow::Result<()> {
     let bare = Arc::new(Bare::new(bytes, &host.report())?);
     let hook = policy(prepare(host, &PluginSource::Builtin("allowlist".into()))?)?;
     let message = Arc::new(message());
-    let runtime = host.runtime().context("the host is shutting down")?;
+    let runtime = host.worker();
     let floor = || {
         let bare = Arc::clone(&bare);
         batch(&runtime, async move {

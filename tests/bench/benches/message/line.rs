@@ -19,7 +19,7 @@ use switchhook_core::zone::Zone;
 use switchhook_pipeline::wiring::{
     self, ChannelWiring, DenialNotice, Groups, OnFailure, OnUnknown, PromptWiring, RouteWiring, Step, WhileBusy, Wiring,
 };
-use switchhook_pipeline::{Pipeline, PipelineParts};
+use switchhook_pipeline::{Pipeline, PipelineParts, Placement};
 use switchhook_plugin::{HookGrants, PluginHost};
 use switchhook_store::{Durability, Keyring, MasterKey, Store, StoreOptions};
 use tempfile::TempDir;
@@ -80,7 +80,7 @@ pub(crate) struct Line {
 
 impl Line {
     /// Lanes run where guests do, as in the host; everything else where this is called.
-    pub(crate) fn new(hooks: Hooks, durability: Durability, within: &Path, lanes: Handle) -> anyhow::Result<Self> {
+    pub(crate) fn new(hooks: Hooks, durability: Durability, within: &Path, lanes: Placement) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(within)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let keys = Keyring { current: MasterKey::from_bytes([7; 32]), old: Vec::new() };

@@ -199,13 +199,14 @@ impl Bench {
         .unwrap();
         let registry = Arc::new(Registry::open(store.clone(), clock.clone()).await.unwrap());
         let channels = Arc::new(Channels::new(registry.clone()));
-        let here = tokio::runtime::Handle::current;
+        let here = tokio::runtime::Handle::current();
+        let lanes = here.clone();
         let parts = PipelineParts {
             store: store.clone(),
             clock: clock.clone(),
             carriers: channels.clone(),
-            lanes: here(),
-            network: here(),
+            lanes: Arc::new(move || lanes.clone()),
+            network: here,
         };
         let pipeline = Pipeline::new(parts, Wiring::new(GenerationNumber(0), []));
         let phone = Arc::new(Phone::new());
