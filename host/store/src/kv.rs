@@ -110,7 +110,7 @@ impl Change {
     }
 }
 
-/// Writes one change. An increment is worked out here, on the writer's thread, where nothing comes in between.
+/// Writes one change. An increment is worked out here, in the transaction, where nothing comes in between.
 pub(crate) fn apply(batch: &mut Batch<'_>, vault: &Arc<Vault>, change: &Change) -> Result<(), StoreError> {
     let key = &change.key;
     match &change.change {

@@ -15,12 +15,14 @@ use crate::seal::{Sealing, Table, Vault};
 use crate::store::Store;
 use crate::tag::{Tag, to_sql_time};
 use crate::timers::NewTimerRow;
-use crate::writer::{Batch, Keeps, Undo};
+use crate::writer::{Batch, Undo};
 
 impl Store {
     /// Keeps an outcome as a whole or not at all; returns the ids of its deliveries, in their order. Awaited.
     /// Fails with [`StoreError::NotPending`] where one of the messages has been decided before. An outcome that erases
     /// keeps the trace it comes with: what must not stay is not to be put into it.
+    ///
+    /// Where nothing else is being written and the disk is quick, the caller's thread is kept until it is done.
     pub async fn commit_outcome(&self, outcome: Outcome) -> Result<Vec<OutboxId>, StoreError> {
         if let (InboxState::Pending, Some(id)) = (outcome.state, outcome.messages.first()) {
             return Err(StoreError::WrongState { id: id.to_string(), state: "pending", expected: "decided" });
@@ -29,7 +31,7 @@ impl Store {
         let sealed = Sealed::new(self, &sealing, outcome)?;
         let vault = self.vault().clone();
         let undo = sealed.undo();
-        self.write_as(Keeps::AsTheStore, undo, move |batch| sealed.apply(batch, &vault)).await
+        self.write_here(undo, move |batch| sealed.apply(batch, &vault)).await
     }
 }
 

@@ -18,7 +18,9 @@ use crate::reads::{Read, Readers};
 use crate::recovery;
 use crate::schema;
 use crate::seal::{Table, Vault};
-use crate::writer::{Awaited, Barrier, Batch, Keeps, OnFullDisk, Ordered, QUEUE, Reading, Shared, Undo, Work, Writer};
+use crate::writer::{
+    Awaited, Barrier, Batch, Keeps, OnFullDisk, Ordered, QUEUE, Reading, Seat, Shared, Thread, Undo, Work, Writer,
+};
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub struct Recovered {
 pub struct Counters {
     pub commits: u64,
     pub failed_commits: u64,
+    /// Writes that were committed on the thread of whoever wanted them, since nobody could have shared the commit.
+    pub commits_here: u64,
     /// Commits that survive a power cut.
     pub synced_commits: u64,
     /// Syncs of commits that were not synced themselves, and that no other followed soon.
@@ -91,6 +95,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// The next id of each table whose rows are sealed before they are queued.
     next: HashMap<Table, AtomicI64>,
+    seat: Arc<Seat>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -108,13 +113,12 @@ impl Store {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let dir = options.dir;
         let threads = |reason| StoreError::Folder { dir: dir.clone(), reason: Arc::new(reason) };
-        let writer = Writer::new(conn, shared.clone(), options.durability, folder).map_err(threads)?;
-        let writer = std::thread::Builder::new()
-            .name("store-write".to_owned())
-            .spawn(move || writer.run(waiting))
-            .map_err(threads)?;
+        let seat = Arc::new(Seat::new(Writer::new(conn, shared.clone(), options.durability, folder)));
+        let writer = Thread::new(seat.clone(), shared.clone(), waiting).map_err(threads)?;
+        let writer =
+            std::thread::Builder::new().name("store-write".to_owned()).spawn(move || writer.run()).map_err(threads)?;
         let writer = Mutex::new(Some(writer));
-        let inner = Inner { queue, readers, vault, shared, clock: options.clock, next, writer };
+        let inner = Inner { queue, readers, vault, shared, clock: options.clock, next, seat, writer };
         Ok((Self { inner: Arc::new(inner) }, recovered))
     }
 
@@ -133,6 +137,7 @@ impl Store {
         Counters {
             commits: shared.commits.load(Ordering::Relaxed),
             failed_commits: shared.failed_commits.load(Ordering::Relaxed),
+            commits_here: shared.commits_here.load(Ordering::Relaxed),
             synced_commits: shared.synced_commits.load(Ordering::Relaxed),
             late_syncs: shared.late_syncs.load(Ordering::Relaxed),
             ops: shared.asked.load(Ordering::Relaxed),
@@ -150,6 +155,10 @@ impl Store {
     }
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
+    }
+    #[cfg(test)]
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.inner.seat
     }
     /// Takes `count` ids in a row and returns the first.
     pub(crate) fn ids(&self, table: Table, count: usize) -> i64 {
@@ -196,6 +205,21 @@ impl Store {
     {
         let (answer, wait) = oneshot::channel();
         self.queue(Box::new(Awaited { work: Some(work), result: None, answer, keeps, undo })).await;
+        wait.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// An awaited write by somebody whose thread may be kept for as long as a quick disk takes: a lane's may, which its guests
+    /// keep for as long. To be woken by the writer's thread costs more than a commit that nobody could have shared.
+    pub(crate) async fn write_here<T, F>(&self, undo: Undo, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, wait) = oneshot::channel();
+        let work = Awaited { work: Some(work), result: None, answer, keeps: Keeps::AsTheStore, undo };
+        if let Some(work) = self.inner.seat.commit_here(Box::new(work)) {
+            self.queue(work).await;
+        }
         wait.await.unwrap_or(Err(StoreError::Closed))
     }
 

@@ -5,15 +5,6 @@ use std::time::{Duration, Instant};
 use super::support::*;
 use crate::*;
 
-/// A store whose awaited commits are synced.
-fn powered() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Fixture::new().clock;
-    let options = StoreOptions { clock: clock.clone(), durability: Durability::Power, ..options(dir.path()) };
-    let (store, _) = Store::open(options).unwrap();
-    Fixture { dir, clock, store }
-}
-
 async fn until(f: &Fixture, what: &str, is_so: impl Fn(Counters) -> bool) -> Counters {
     let started = Instant::now();
     while !is_so(f.store.counters()) {

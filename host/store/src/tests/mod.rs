@@ -5,6 +5,7 @@ mod contacts;
 mod deliveries;
 mod durability;
 mod failure;
+mod here;
 mod keys;
 mod kv;
 mod ledger;

@@ -47,6 +47,15 @@ pub(super) fn options(dir: &Path) -> StoreOptions {
     }
 }
 
+/// A store whose awaited commits are synced.
+pub(super) fn powered() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Fixture::new().clock;
+    let options = StoreOptions { clock: clock.clone(), durability: Durability::Power, ..options(dir.path()) };
+    let (store, _) = Store::open(options).unwrap();
+    Fixture { dir, clock, store }
+}
+
 pub(super) fn ring(current: u8, old: &[u8]) -> Keyring {
     let key = |byte| MasterKey::from_bytes([byte; 32]);
     Keyring { current: key(current), old: old.iter().map(|b| key(*b)).collect() }

@@ -1,22 +1,28 @@
-//! The one thread that writes: it takes everything that waits, runs it in one transaction, and answers when it is on disk.
+//! What writes: it takes everything that waits, runs it in one transaction, and answers when it is on disk. It has a thread
+//! of its own; a write that has it to itself can be committed by whoever wants it, see [`Seat`].
 
 mod batch;
 mod postponed;
+mod seat;
+mod thread;
 mod trouble;
+mod wal;
 mod work;
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 
 pub(crate) use self::batch::{Batch, Undo};
 use self::postponed::Postponed;
+pub(crate) use self::seat::Seat;
+pub(crate) use self::thread::Thread;
 use self::trouble::Trouble;
+use self::wal::Wal;
 pub(crate) use self::work::{Awaited, Barrier, Keeps, OnFullDisk, Ordered, Reading, Work};
 use crate::error::StoreError;
 use crate::failpoint::edge;
@@ -42,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) stop: AtomicBool,
     pub(crate) commits: AtomicU64,
     pub(crate) failed_commits: AtomicU64,
+    /// Writes that were committed on the thread of whoever wanted them.
+    pub(crate) commits_here: AtomicU64,
     /// Commits that were synced, so that they survive a power cut.
     pub(crate) synced_commits: AtomicU64,
     /// Syncs of commits that were not synced themselves, and that no other followed soon.
@@ -62,8 +70,7 @@ pub(crate) struct Writer {
     syncing: Cell<bool>,
     /// Since when something is committed that a power cut would take back.
     behind: Cell<Option<Instant>>,
-    /// For waiting with a limit: a thread of ours has no timer of its own.
-    timer: Runtime,
+    wal: Wal,
     postponed: Postponed,
     trouble: Trouble,
     /// Held until the last commit is done.
@@ -72,74 +79,22 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// `conn` is as [`schema::writer`](crate::schema::writer) makes it for this durability.
-    pub(crate) fn new(
-        conn: Connection,
-        shared: Arc<Shared>,
-        durability: Durability,
-        folder: Folder,
-    ) -> std::io::Result<Self> {
-        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    pub(crate) fn new(conn: Connection, shared: Arc<Shared>, durability: Durability, folder: Folder) -> Self {
         let (syncing, behind) = (Cell::new(durability == Durability::Power), Cell::new(None));
-        let (postponed, trouble) = (Postponed::default(), Trouble::default());
-        Ok(Self { conn, shared, durability, syncing, behind, timer, postponed, trouble, folder })
+        let (wal, postponed, trouble) = (Wal::of(&conn), Postponed::default(), Trouble::default());
+        Self { conn, shared, durability, syncing, behind, wal, postponed, trouble, folder }
     }
 
-    /// Works until told to stop, then does what waits, and ends.
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Work>>) {
-        while let Some(works) = self.next(&mut queue) {
-            self.commit(works);
-            if self.shared.stop.load(Ordering::Acquire) {
-                queue.close();
-                while let Ok(first) = queue.try_recv() {
-                    self.commit(gather(first, &mut queue));
-                }
-                break;
-            }
-        }
-        self.give_up();
-        let Self { conn, folder, .. } = self;
-        // By hand, since only the last connection to close would do it, and a reader may outlast this one.
-        if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-            tracing::warn!(%error, "the log could not be folded into the journal; the next start does it");
-        }
-        if let Err((_, error)) = conn.close() {
-            tracing::warn!(%error, "the journal did not close cleanly; nothing is lost");
-        }
-        drop(folder);
-    }
-
-    /// What waits, once something does; nothing where it is time to try again what the disk did not take. Where the last
-    /// commit was not synced and none follows soon, its log is synced meanwhile.
-    fn next(&self, queue: &mut mpsc::Receiver<Box<dyn Work>>) -> Option<Vec<Box<dyn Work>>> {
-        if let Some(since) = self.behind.get() {
-            let left = SYNC_WITHIN.saturating_sub(since.elapsed());
-            // A queue that is never empty must not put it off.
-            if !left.is_zero()
-                && let Some(next) = self.next_within(left, queue)
-            {
-                return next;
-            }
-            self.catch_up();
-        }
-        match self.postponed.next_try() {
-            Some(wait) => self.next_within(wait, queue).unwrap_or_else(|| Some(Vec::new())),
-            None => queue.blocking_recv().map(|first| gather(first, queue)),
-        }
-    }
-
-    /// None where nothing comes in time.
-    fn next_within(
-        &self,
-        wait: Duration,
-        queue: &mut mpsc::Receiver<Box<dyn Work>>,
-    ) -> Option<Option<Vec<Box<dyn Work>>>> {
-        let soon = async { tokio::time::timeout(wait, queue.recv()).await };
-        let next = self.timer.block_on(soon).ok()?;
-        Some(next.map(|first| gather(first, queue)))
+    /// How long until what was committed without a sync is to be synced; none where there is nothing of that kind.
+    fn sync_due(&self) -> Option<Duration> {
+        self.behind.get().map(|since| SYNC_WITHIN.saturating_sub(since.elapsed()))
     }
 
     /// Syncs what was committed without it.
     fn catch_up(&self) {
+        if self.behind.get().is_none() {
+            return;
+        }
         match self.folder.sync_log() {
             Ok(()) => {
                 self.shared.late_syncs.fetch_add(1, Ordering::Relaxed);
@@ -194,7 +149,51 @@ impl Writer {
             return Ok(());
         }
         let changes = self.conn.total_changes();
-        match self.transact(works) {
+        let done = self.begin(works).and_then(|synced| self.transact(works, synced));
+        self.learn(done, works, changes)
+    }
+
+    /// Commits a write at once, on the thread of whoever asks. It is given back, untouched, where that may take long.
+    fn keep_here(&mut self, work: Box<dyn Work>) -> Option<Box<dyn Work>> {
+        if !self.wal.is_quick() || self.postponed.next_try().is_some() {
+            return Some(work);
+        }
+        let mut works = vec![work];
+        let changes = self.conn.total_changes();
+        // Another program that has the journal is waited for on our own thread.
+        let begun = self.waiting_at_most(Duration::ZERO, |writer| writer.begin(&works));
+        let Ok(synced) = begun else { return works.pop() };
+        let done = catch_unwind(AssertUnwindSafe(|| self.transact(&mut works, synced)));
+        let done = done.unwrap_or_else(|panic| {
+            // A fault of that write: the journal goes on without it.
+            self.roll_back(StoreError::rolled_back());
+            resume_unwind(panic)
+        });
+        let kept = self.learn(done, &mut works, changes);
+        self.shared.commits_here.fetch_add(u64::from(kept.is_ok()), Ordering::Relaxed);
+        self.finish(works, kept);
+        None
+    }
+
+    fn waiting_at_most<T>(
+        &self,
+        wait: Duration,
+        work: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.conn.busy_timeout(wait)?;
+        let done = work(self);
+        self.conn.busy_timeout(schema::BUSY)?;
+        done
+    }
+
+    /// What follows from how a transaction went.
+    fn learn(
+        &mut self,
+        done: Result<Vec<Effect>, StoreError>,
+        works: &mut [Box<dyn Work>],
+        changes: u64,
+    ) -> Result<(), StoreError> {
+        match done {
             Ok(effects) => {
                 if self.conn.total_changes() != changes {
                     self.trouble.over();
@@ -231,7 +230,6 @@ impl Writer {
         over
     }
 
-    /// The last try of all.
     fn give_up(&mut self) {
         if let Err(error) = self.write_postponed() {
             let works = std::mem::take(&mut self.postponed).into_works();
@@ -243,16 +241,22 @@ impl Writer {
         }
     }
 
-    fn transact(&self, works: &mut [Box<dyn Work>]) -> Result<Vec<Effect>, StoreError> {
-        let conn = &self.conn;
+    /// Begins a transaction for these. Says whether its commit is to be synced.
+    fn begin(&self, works: &[Box<dyn Work>]) -> Result<bool, StoreError> {
         let synced = match works.iter().map(|work| work.keeps()).max() {
             Some(Keeps::Power) => true,
             Some(Keeps::AsTheStore) => self.durability == Durability::Power,
             Some(Keeps::Process) | None => false,
         };
         self.sync_commits(synced)?;
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(synced)
+    }
+
+    /// What comes after [`Writer::begin`], to the commit.
+    fn transact(&self, works: &mut [Box<dyn Work>], synced: bool) -> Result<Vec<Effect>, StoreError> {
+        let conn = &self.conn;
         let changes = conn.total_changes();
-        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut batch = Batch::new(conn, &self.shared.memory);
         for work in works {
             work.run(&mut batch);
@@ -265,8 +269,10 @@ impl Writer {
         traffic::write(&batch).map_err(|error| self.roll_back(error))?;
         edge("store.before_commit");
         let effects = batch.into_effects();
+        let started = Instant::now();
         let committed = conn.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         committed.map_err(|error| self.roll_back(error.into()))?;
+        self.wal.committed((synced == (self.durability == Durability::Power)).then(|| started.elapsed()));
         edge("store.after_commit");
         self.shared.synced_commits.fetch_add(u64::from(synced), Ordering::Relaxed);
         if !synced {
@@ -295,6 +301,20 @@ impl Writer {
         Ok(())
     }
 
+    /// The last try of all, and the end.
+    fn close(mut self) {
+        self.give_up();
+        let Self { conn, folder, .. } = self;
+        // By hand, since only the last connection to close would do it, and a reader may outlast this one.
+        if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            tracing::warn!(%error, "the log could not be folded into the journal; the next start does it");
+        }
+        if let Err((_, error)) = conn.close() {
+            tracing::warn!(%error, "the journal did not close cleanly; nothing is lost");
+        }
+        drop(folder);
+    }
+
     fn roll_back(&self, error: StoreError) -> StoreError {
         if !self.conn.is_autocommit()
             && let Err(rolling) = self.conn.execute_batch("ROLLBACK")
@@ -303,14 +323,4 @@ impl Writer {
         }
         error
     }
-}
-
-fn gather(first: Box<dyn Work>, queue: &mut mpsc::Receiver<Box<dyn Work>>) -> Vec<Box<dyn Work>> {
-    let mut works = vec![first];
-    while works.len() < QUEUE
-        && let Ok(work) = queue.try_recv()
-    {
-        works.push(work);
-    }
-    works
 }
