@@ -118,12 +118,14 @@ pub struct ModelConfig {
     pub api_key: Option<SecretString>,
     /// Asked in this order when this one fails or gives no first token in time.
     pub fallback: Vec<ModelName>,
-    /// To the first token. Default 30 s.
+    /// To the first token; without `stream` for the whole answer. Default 30 s.
     pub timeout: Duration,
     /// For the whole answer. Default 5 min.
     pub total_timeout: Duration,
     /// Calls at once. Default 8.
     pub concurrency: usize,
+    /// Whether an answer is asked for piece by piece. Default true.
+    pub stream: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! What a provider is sent: a request of ours as the JSON of chat completions.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use switchhook_core::model::{ModelRequest, Parameters, PromptMessage, Role, Tool, ToolCall};
 
@@ -17,12 +18,35 @@ pub(crate) enum BodyError {
     BadTool { name: String, reason: String },
 }
 
-/// Everything but the `model`, which each provider names in its own way.
+/// What each provider is told in its own way, before what all of them are told.
+#[derive(Serialize)]
+pub(crate) struct Body<'a> {
+    /// As the provider names it.
+    pub(crate) model: &'a str,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(flatten)]
+    rest: &'a Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl<'a> Body<'a> {
+    /// `rest` is what [`of`] made.
+    pub(crate) fn new(model: &'a str, stream: bool, rest: &'a Map<String, Value>) -> Self {
+        // A whole answer counts its tokens unasked.
+        Self { model, stream, stream_options: stream.then_some(StreamOptions { include_usage: true }), rest }
+    }
+}
+
+/// Everything that no provider is told in its own way.
 pub(crate) fn of(request: &ModelRequest) -> Result<Map<String, Value>, BodyError> {
     let mut body = Map::new();
     body.insert("messages".into(), request.messages.iter().map(message).collect());
-    body.insert("stream".into(), true.into());
-    body.insert("stream_options".into(), json!({ "include_usage": true }));
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(tool).collect::<Result<_, _>>()?);
     }
@@ -121,7 +145,8 @@ mod tests {
         let request =
             ModelRequest { messages: vec![user("when?"), asked, told], tools: vec![clock], parameters, state: vec![] };
         let function = json!({ "name": "clock", "description": "the time", "parameters": { "type": "object" } });
-        let expected = json!({
+        let mut expected = json!({
+            "model": "m",
             "messages": [
                 { "role": "user", "content": "when?" },
                 { "role": "assistant", "content": null, "tool_calls": [
@@ -137,7 +162,12 @@ mod tests {
             "stop": ["END"],
             "seed": 7,
         });
-        assert_eq!(Value::Object(of(&request).unwrap()), expected);
+        let rest = of(&request).unwrap();
+        let told = |stream| serde_json::to_value(Body::new("m", stream, &rest)).unwrap();
+        assert_eq!(told(true), expected);
+        expected["stream"] = false.into();
+        expected.as_object_mut().unwrap().remove("stream_options");
+        assert_eq!(told(false), expected);
     }
 
     #[test]

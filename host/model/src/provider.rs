@@ -7,13 +7,13 @@ use futures_util::TryStreamExt;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use serde_json::{Map, Value};
 use switchhook_core::id::ModelName;
 use switchhook_core::model::Completion;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::body::Body;
 use crate::failure::{Failure, Next};
 use crate::reading::{FirstToken, read};
 use crate::refusal;
@@ -25,6 +25,7 @@ pub(crate) struct Provider {
     client: Client,
     url: Url,
     model: String,
+    stream: bool,
     key: Option<SecretString>,
     authorization: Option<HeaderValue>,
     timeout: Duration,
@@ -32,14 +33,6 @@ pub(crate) struct Provider {
     concurrency: usize,
     gate: Arc<Semaphore>,
     counters: Arc<Counters>,
-}
-
-/// The body with the provider's own name for the model.
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    #[serde(flatten)]
-    rest: &'a Map<String, Value>,
 }
 
 impl Provider {
@@ -59,6 +52,7 @@ impl Provider {
             client,
             url,
             model: spec.model.clone(),
+            stream: spec.stream,
             key: spec.api_key.clone(),
             authorization: authorization.map_err(|()| BuildError::BadKey { name: spec.name.clone() })?,
             timeout: spec.timeout,
@@ -132,8 +126,9 @@ impl Provider {
     }
 
     fn request(&self, body: &Map<String, Value>) -> RequestBuilder {
-        let body = Body { model: &self.model, rest: body };
-        let request = self.client.post(self.url.clone()).header(ACCEPT, "text/event-stream").json(&body);
+        let body = Body::new(&self.model, self.stream, body);
+        let accept = if self.stream { "text/event-stream" } else { "application/json" };
+        let request = self.client.post(self.url.clone()).header(ACCEPT, accept).json(&body);
         match &self.authorization {
             Some(value) => request.header(AUTHORIZATION, value.clone()),
             None => request,

@@ -15,12 +15,16 @@ pub struct ModelSpec {
     pub model: String,
     /// Sent as a bearer token, and nowhere else.
     pub api_key: Option<SecretString>,
-    /// How long this provider may take to its first token, from the moment it is asked.
+    /// How long this provider may take to its first token, from the moment it is asked; without `stream` to its whole answer,
+    /// which is its first sign of life.
     pub timeout: Duration,
     /// How long a whole answer may take, waiting for a free place and fallbacks included.
     pub total_timeout: Duration,
     /// How many calls may run at once; further ones wait.
     pub concurrency: usize,
+    /// Whether an answer is asked for piece by piece. One that does not begin is told from a long one then, and one that
+    /// breaks off is noticed sooner; asked for as a whole it costs both sides less.
+    pub stream: bool,
     /// Whom to ask when this one fails, in order. A fallback's own fallbacks are not asked.
     pub fallback: Vec<ModelName>,
 }

@@ -63,6 +63,7 @@ fn spec(name: &ModelName, model: &ModelConfig) -> ModelSpec {
         timeout: model.timeout,
         total_timeout: model.total_timeout,
         concurrency: model.concurrency,
+        stream: model.stream,
         fallback: model.fallback.clone(),
     }
 }

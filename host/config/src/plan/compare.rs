@@ -102,6 +102,7 @@ pub(crate) fn model(old: &ModelConfig, new: &ModelConfig) -> Vec<String> {
     found.changed("timeout", &old.timeout, &new.timeout);
     found.changed("total_timeout", &old.total_timeout, &new.total_timeout);
     found.shown("concurrency", &old.concurrency, &new.concurrency);
+    found.shown("stream", &old.stream, &new.stream);
     found.0
 }
 

@@ -63,8 +63,8 @@ fn what_lies_behind_a_channel_never_touches_it() {
     );
     check(&[("\"tg:1\"", "\"tg:2\", \"tg:3\"")], &["group family: Update, members: 2 added, 1 removed"]);
     check(
-        &[("model = \"llama3.2\"", "model = \"llama4\"\nconcurrency = 2")],
-        &["model main: Update, model: llama3.2 → llama4; concurrency: 8 → 2"],
+        &[("model = \"llama3.2\"", "model = \"llama4\"\nconcurrency = 2\nstream = false")],
+        &["model main: Update, model: llama3.2 → llama4; concurrency: 8 → 2; stream: true → false"],
     );
     check(
         &[("replies = [\"commands\"]", "replies = [\"commands\", \"guide\"]\nwhile_busy = \"merge\"")],

@@ -137,7 +137,7 @@ pub(crate) const MODEL: &[Key] = &[
     key(
         "timeout",
         Shape::Duration(Duration::from_millis(10), MINUTE.saturating_mul(60)),
-        "To the first token. Default: `30s`.",
+        "To the first token; without `stream` for the whole answer. Default: `30s`.",
     ),
     key(
         "total_timeout",
@@ -145,6 +145,11 @@ pub(crate) const MODEL: &[Key] = &[
         "For the whole answer. Default: `5m`.",
     ),
     key("concurrency", Shape::Number(1, 1024), "Calls at once. Default: 8."),
+    key(
+        "stream",
+        Shape::Flag,
+        "Whether an answer is asked for piece by piece, so that one which does not begin is told from a long one. Default: true.",
+    ),
 ];
 
 pub(crate) const ROUTE: &[Key] = &[

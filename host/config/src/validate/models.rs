@@ -55,6 +55,7 @@ fn model(cx: &mut Context<'_>, node: &Node<'_>, fallback: &[(ModelName, Place)])
         report.add(&node.place, "`total_timeout` is shorter than `timeout`", Some(help.to_owned()));
     }
     let concurrency = table.number(report, "concurrency").and_then(|n| n.try_into().ok()).unwrap_or(CONCURRENCY);
+    let stream = table.flag(report, "stream").unwrap_or(true);
     Some(ModelConfig {
         base_url: base_url?.trim_end_matches('/').to_owned(),
         model: model?.to_owned(),
@@ -63,6 +64,7 @@ fn model(cx: &mut Context<'_>, node: &Node<'_>, fallback: &[(ModelName, Place)])
         timeout,
         total_timeout,
         concurrency,
+        stream,
     })
 }
 

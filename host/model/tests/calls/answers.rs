@@ -37,6 +37,21 @@ async fn a_server_that_does_not_stream_is_understood() {
 }
 
 #[tokio::test]
+async fn an_answer_can_be_asked_for_as_a_whole() {
+    let whole = json!({
+        "choices": [{ "message": { "content": "all at once" }, "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": 7, "completion_tokens": 3 },
+    });
+    let server = Server::start(vec![Reply::Json(whole)]).await;
+    let completion = ask(vec![ModelSpec { stream: false, ..spec("main", &server, &[]) }]).await.unwrap();
+    assert_eq!(completion.text, "all at once");
+    assert_eq!(completion.usage, Usage { input_tokens: 7, output_tokens: 3 });
+    let seen = server.first();
+    assert_eq!((&seen.body["stream"], &seen.body["stream_options"]), (&json!(false), &json!(null)));
+    assert_eq!(seen.headers["accept"], "application/json");
+}
+
+#[tokio::test]
 async fn tool_calls_are_put_together_from_pieces() {
     let begin =
         json!({ "index": 0, "id": "call_1", "type": "function", "function": { "name": "clock", "arguments": "" } });

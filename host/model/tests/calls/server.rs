@@ -225,6 +225,7 @@ pub(crate) fn spec(model: &str, server: &Server, fallback: &[&str]) -> ModelSpec
         timeout: Duration::from_secs(20),
         total_timeout: Duration::from_secs(20),
         concurrency: 8,
+        stream: true,
         fallback: fallback.iter().map(|fallback| name(fallback)).collect(),
     }
 }

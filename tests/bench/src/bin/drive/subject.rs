@@ -179,6 +179,8 @@ fn config(stage: &Stage, strangers: i64) -> String {
     let channel = telegram_channel(&allow_from) + &more.channel;
     [host.as_str(), &personal(Deadlines::Default), &channel, &more.tables]
         .concat()
+        // As the floor asks. To read an answer piece by piece costs both sides more than to read it as a whole.
+        .replace("[models.main]\n", "[models.main]\nstream = false\n")
         .replace("{TELEGRAM}", stage.telegram.url())
         .replace("{MODEL}", stage.model.url())
 }
