@@ -60,6 +60,12 @@ struct UnderWay {
     then: AfterStop,
 }
 
+/// What a model is asked about next, and what stops it.
+struct Turn {
+    works: Vec<InWork>,
+    stop: CancellationToken,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AfterStop {
     /// They are settled without an answer: their sender said stop.
@@ -114,8 +120,13 @@ impl Lanes {
         accounts.into_iter().collect()
     }
 
+    /// The last message's turn goes on in the same task: a task of its own would wait behind the guests that have one.
     async fn run_front(self: Arc<Self>, conversation: Conversation) {
+        let mut turn = None;
         while let Some(entry) = self.next_front(&conversation) {
+            if let Some(turn) = turn.take() {
+                self.spawn_turn(&conversation, turn);
+            }
             let id = entry.id;
             let span = tracing::info_span!("message", %id);
             let work = front(&self.desk, &self.dispatcher, entry).instrument(span);
@@ -131,8 +142,12 @@ impl Lanes {
                         self.stop_turn(&conversation, AfterStop::Settle);
                     }
                 }
-                Ok(Front::ForModel(work)) => self.push_back(&conversation, *work),
+                Ok(Front::ForModel(work)) => turn = self.push_back(&conversation, *work),
             }
+        }
+        if let Some(turn) = turn {
+            // Apart, so that a message which asks no model does not take the room for it.
+            Box::pin(self.run_turn(conversation, turn)).await;
         }
     }
 
@@ -157,27 +172,37 @@ impl Lanes {
         }
     }
 
-    fn push_back(self: &Arc<Self>, conversation: &Conversation, work: InWork) {
+    /// Puts a message at the end of the back half. The turn that begins with it, where none is under way, is for the caller
+    /// to run.
+    #[must_use]
+    fn push_back(&self, conversation: &Conversation, work: InWork) -> Option<Turn> {
         let interrupt = work.permitted.route().while_busy == WhileBusy::Interrupt;
         let mut state = self.state.lock();
         let lane = state.lanes.entry(conversation.clone()).or_default();
         lane.back.push_back(work);
         if lane.under_way.is_none() {
-            self.start_turn(conversation, lane);
-        } else if interrupt {
+            return self.begin_turn(lane);
+        }
+        if interrupt {
             drop(state);
             self.stop_turn(conversation, AfterStop::TakeAlong);
         }
+        None
     }
 
-    fn start_turn(self: &Arc<Self>, conversation: &Conversation, lane: &mut Lane) {
-        let turn = next_turn(&mut lane.back);
-        if turn.is_empty() {
-            return;
+    /// The next turn of a lane that has none under way; it is under way from now on.
+    fn begin_turn(&self, lane: &mut Lane) -> Option<Turn> {
+        let works = next_turn(&mut lane.back);
+        if works.is_empty() {
+            return None;
         }
         let stop = self.abandon.child_token();
         lane.under_way = Some(UnderWay { stop: stop.clone(), then: AfterStop::Settle });
-        self.tasks.spawn_on(self.clone().run_turn(conversation.clone(), turn, stop), &(self.place)());
+        Some(Turn { works, stop })
+    }
+
+    fn spawn_turn(self: &Arc<Self>, conversation: &Conversation, turn: Turn) {
+        self.tasks.spawn_on(self.clone().run_turn(conversation.clone(), turn), &(self.place)());
     }
 
     fn stop_turn(&self, conversation: &Conversation, then: AfterStop) {
@@ -191,10 +216,10 @@ impl Lanes {
         }
     }
 
-    async fn run_turn(self: Arc<Self>, conversation: Conversation, turn: Vec<InWork>, stop: CancellationToken) {
-        let ids: Vec<_> = turn.iter().map(|work| work.permitted.id()).collect();
+    async fn run_turn(self: Arc<Self>, conversation: Conversation, Turn { works, stop }: Turn) {
+        let ids: Vec<_> = works.iter().map(|work| work.permitted.id()).collect();
         let span = tracing::info_span!("turn", messages = ?ids);
-        let work = back(&self.desk, &self.dispatcher, turn, &stop).instrument(span);
+        let work = back(&self.desk, &self.dispatcher, works, &stop).instrument(span);
         let back = AssertUnwindSafe(work).catch_unwind().await;
         match back {
             Err(_) => {
@@ -209,8 +234,10 @@ impl Lanes {
         let mut state = self.state.lock();
         let Some(lane) = state.lanes.get_mut(&conversation) else { return };
         lane.under_way = None;
-        if !self.abandon.is_cancelled() {
-            self.start_turn(&conversation, lane);
+        if !self.abandon.is_cancelled()
+            && let Some(turn) = self.begin_turn(lane)
+        {
+            self.spawn_turn(&conversation, turn);
         }
         if lane.is_idle() {
             state.lanes.remove(&conversation);
