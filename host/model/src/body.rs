@@ -22,7 +22,7 @@ pub(crate) enum BodyError {
 #[derive(Serialize)]
 pub(crate) struct Body<'a> {
     /// As the provider names it.
-    pub(crate) model: &'a str,
+    model: &'a str,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,

@@ -293,10 +293,7 @@ impl Store {
     }
 
     fn is_settled(&self) -> bool {
-        let shared = &self.inner.shared;
-        // In this order: a write that is over was asked for before.
-        let over = shared.over.load(Ordering::Acquire);
-        over == shared.asked.load(Ordering::Acquire)
+        self.inner.shared.is_settled()
     }
 }
 

@@ -63,6 +63,13 @@ route = "public"
 open = true
 "#;
 
+const MAIN_MODEL: &str = "[models.main]";
+
+/// [`personal`] with a model that is asked for its answers in one piece.
+pub fn in_one_piece(personal: &str) -> String {
+    personal.replace(MAIN_MODEL, &format!("{MAIN_MODEL}\nstream = false"))
+}
+
 /// The plugins, the model and the route of the main job.
 pub fn personal(deadlines: Deadlines) -> String {
     let limits = match deadlines {
@@ -81,7 +88,7 @@ source = "builtin:commands"
 source = "builtin:assistant"
 {limits}settings = {{ system = "{SYSTEM}", history = {HISTORY} }}
 
-[models.main]
+{MAIN_MODEL}
 base_url = "{{MODEL}}/v1"
 model = "test"
 

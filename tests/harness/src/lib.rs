@@ -14,7 +14,8 @@ mod wire;
 mod world;
 
 pub use configs::{
-    Deadlines, HISTORY, PAGE_CONFIG, SYSTEM, assistant_config, personal, telegram_channel, whatsapp_config,
+    Deadlines, HISTORY, PAGE_CONFIG, SYSTEM, assistant_config, in_one_piece, personal, telegram_channel,
+    whatsapp_config,
 };
 pub use fakes::{Model, Sent, Telegram};
 pub use host::{Host, build_instrumented};

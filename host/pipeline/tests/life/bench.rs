@@ -19,14 +19,21 @@ use switchhook_core::person::PersonId;
 use switchhook_core::split::TextLimit;
 use switchhook_core::time::{Clock, SystemClock, UnixMillis};
 use switchhook_pipeline::wiring::{Limits, OnFailure, OnUnknown, WhileBusy};
-use switchhook_pipeline::{Carriers, Pipeline, PipelineParts};
+use switchhook_pipeline::{Carriers, Pipeline, PipelineParts, Placement};
 use switchhook_store::{
     DeliveryState, Durability, InboxState, Keyring, MasterKey, Store, StoreOptions, StoredDelivery, StoredMessage,
 };
 use tempfile::TempDir;
+use tokio::runtime;
 use tokio::sync::Semaphore;
 
 use crate::wired::wiring;
+
+/// One runtime for everything.
+fn here() -> (Placement, runtime::Handle) {
+    let (lanes, network) = (runtime::Handle::current(), runtime::Handle::current());
+    (Arc::new(move || lanes.clone()), network)
+}
 
 pub(crate) fn account() -> AccountId {
     AccountId::new("test", "1")
@@ -226,15 +233,8 @@ impl Bench {
         });
         let model = Arc::new(GatedModel { gate: gate(), asked: Mutex::default() });
         let carriers = Arc::new(OneCarrier(ledger.clone()));
-        let here = tokio::runtime::Handle::current();
-        let lanes = here.clone();
-        let parts = PipelineParts {
-            store: store.clone(),
-            clock,
-            carriers,
-            lanes: Arc::new(move || lanes.clone()),
-            network: here,
-        };
+        let (lanes, network) = here();
+        let parts = PipelineParts { store: store.clone(), clock, carriers, lanes, network };
         let pipeline = Pipeline::new(parts, wiring(1, setup, &ledger, &model));
         Self { clock: ahead, pipeline, store, ledger, model, written: AtomicUsize::new(0), folder }
     }
@@ -244,10 +244,9 @@ impl Bench {
         let gate = Semaphore::new(Semaphore::MAX_PERMITS >> 1);
         let model = Arc::new(GatedModel { gate, asked: Mutex::default() });
         let carriers = Arc::new(OneCarrier(self.ledger.clone()));
-        let here = tokio::runtime::Handle::current();
-        let lanes = here.clone();
+        let (lanes, network) = here();
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        let parts = PipelineParts { store, clock, carriers, lanes: Arc::new(move || lanes.clone()), network: here };
+        let parts = PipelineParts { store, clock, carriers, lanes, network };
         Pipeline::new(parts, wiring(1, setup, &self.ledger, &model))
     }
 

@@ -62,6 +62,15 @@ pub(crate) struct Shared {
     pub(crate) postponed: AtomicU64,
 }
 
+impl Shared {
+    /// Whether every write that was asked for is over.
+    pub(crate) fn is_settled(&self) -> bool {
+        // In this order: a write that is over was asked for before.
+        let over = self.over.load(Ordering::Acquire);
+        over == self.asked.load(Ordering::Acquire)
+    }
+}
+
 pub(crate) struct Writer {
     conn: Connection,
     shared: Arc<Shared>,

@@ -26,15 +26,11 @@ impl Seat {
         let Some(writer) = seat.as_mut() else { return Some(work) };
         let shared = writer.shared.clone();
         // At the end the queue alone decides who was first.
-        if shared.stop.load(Ordering::Acquire) {
+        if shared.stop.load(Ordering::Acquire) || !shared.is_settled() {
             return Some(work);
         }
-        // In this order: a write that is over was asked for before.
-        let over = shared.over.load(Ordering::Acquire);
-        if over != shared.asked.fetch_add(1, Ordering::AcqRel) {
-            shared.asked.fetch_sub(1, Ordering::AcqRel);
-            return Some(work);
-        }
+        // What somebody asks for from now on comes later, and waits for the seat.
+        shared.asked.fetch_add(1, Ordering::AcqRel);
         let _counted = OverOnPanic(&shared);
         let back = writer.keep_here(work);
         if back.is_some() {

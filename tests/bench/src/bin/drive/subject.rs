@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::{Deadlines, HISTORY, SYSTEM, personal, telegram_channel};
+use harness::{Deadlines, HISTORY, SYSTEM, in_one_piece, personal, telegram_channel};
 use reqwest::Client;
 use tempfile::TempDir;
 
@@ -177,10 +177,10 @@ fn config(stage: &Stage, strangers: i64) -> String {
     }
     let host = format!("[host]\nlisten = \"127.0.0.1:{}\"\ndurability = \"power\"\n", more.port);
     let channel = telegram_channel(&allow_from) + &more.channel;
-    [host.as_str(), &personal(Deadlines::Default), &channel, &more.tables]
+    // As the floor asks. To read an answer piece by piece costs both sides more than to read it as a whole.
+    let personal = in_one_piece(&personal(Deadlines::Default));
+    [host.as_str(), &personal, &channel, &more.tables]
         .concat()
-        // As the floor asks. To read an answer piece by piece costs both sides more than to read it as a whole.
-        .replace("[models.main]\n", "[models.main]\nstream = false\n")
         .replace("{TELEGRAM}", stage.telegram.url())
         .replace("{MODEL}", stage.model.url())
 }
