@@ -2,9 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::EngineWeak;
 
@@ -16,10 +16,16 @@ use wasmtime::EngineWeak;
 const TICK: Duration = Duration::from_micros(500);
 
 /// How often it looks for a call while none is in flight, and how often in vain before it parks. A message makes several
-/// calls, one after the other: to be woken for each of them cost a message that comes alone a tenth of its time. A guest that
-/// begins to spin meanwhile is noticed as much later.
-const GLANCE: Duration = Duration::from_millis(2);
+/// calls, one after the other: to be woken for each of them, or by each of these, costs a message that comes alone as much as
+/// a call does. A guest that begins to spin meanwhile is noticed as much later: the first of them that much, those that
+/// follow soon less.
+const GLANCE: Duration = Duration::from_millis(10);
+const GLANCE_AT_SPINNERS: Duration = Duration::from_millis(2);
 const GLANCES: u32 = 2;
+/// A call that took as long as this, of the clock, may have been one that spins.
+const LONG: Duration = Duration::from_millis(2);
+/// For how long after such a call others like it are expected.
+const EXPECTED: Duration = Duration::from_secs(10);
 
 /// An OS thread of its own: workers that are all inside guests could not run a timer. Parked while idle.
 pub(crate) struct Ticker {
@@ -27,19 +33,45 @@ pub(crate) struct Ticker {
     thread: Thread,
 }
 
-#[derive(Default)]
 struct Shared {
     in_flight: AtomicUsize,
     stop: AtomicBool,
     parked: AtomicBool,
+    started: Instant,
+    /// When the last long call ended, in microseconds since the start; 0 for never.
+    long_call: AtomicU64,
 }
 
 /// Keeps the ticker going.
-pub(crate) struct Busy(Arc<Shared>);
+pub(crate) struct Busy {
+    shared: Arc<Shared>,
+    since: Instant,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let (in_flight, stop, parked) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        Self { in_flight, stop, parked, started: Instant::now(), long_call: AtomicU64::new(0) }
+    }
+
+    fn ended(&self, took: Duration) {
+        self.in_flight.fetch_sub(1, SeqCst);
+        if took >= LONG {
+            self.long_call.store(self.started.elapsed().as_micros() as u64, Relaxed);
+        }
+    }
+
+    /// How long to look away, so long after the start.
+    fn glance(&self, now: Duration) -> Duration {
+        let long_call = self.long_call.load(Relaxed);
+        let expected = long_call > 0 && now < Duration::from_micros(long_call) + EXPECTED;
+        if expected { GLANCE_AT_SPINNERS } else { GLANCE }
+    }
+}
 
 impl Ticker {
     pub(crate) fn start(engine: EngineWeak) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new());
         let for_thread = Arc::clone(&shared);
         let handle =
             thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || run(&for_thread, &engine))?;
@@ -50,7 +82,7 @@ impl Ticker {
         if self.shared.in_flight.fetch_add(1, SeqCst) == 0 && self.shared.parked.load(SeqCst) {
             self.thread.unpark();
         }
-        Busy(Arc::clone(&self.shared))
+        Busy { shared: Arc::clone(&self.shared), since: Instant::now() }
     }
 }
 
@@ -64,7 +96,7 @@ fn run(shared: &Shared, engine: &EngineWeak) {
             engine.increment_epoch();
         } else if glances < GLANCES {
             glances += 1;
-            thread::sleep(GLANCE);
+            thread::sleep(shared.glance(shared.started.elapsed()));
         } else {
             park(shared);
             glances = 0;
@@ -85,7 +117,7 @@ fn park(shared: &Shared) {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, SeqCst);
+        self.shared.ended(self.since.elapsed());
     }
 }
 
@@ -106,6 +138,20 @@ mod tests {
         while !condition() {
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn it_looks_more_often_after_a_long_call() {
+        let shared = Shared::new();
+        shared.in_flight.store(2, SeqCst);
+        shared.ended(LONG / 2);
+        assert_eq!(shared.glance(shared.started.elapsed()), GLANCE);
+        // Within the first microsecond nothing long can have ended.
+        wait_for(|| shared.started.elapsed() >= Duration::from_micros(1));
+        shared.ended(LONG);
+        let now = shared.started.elapsed();
+        assert_eq!(shared.glance(now), GLANCE_AT_SPINNERS);
+        assert_eq!(shared.glance(now + EXPECTED), GLANCE);
     }
 
     #[test]
