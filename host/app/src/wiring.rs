@@ -37,7 +37,7 @@ impl Connectors {
         #[cfg(feature = "whatsapp")]
         let whatsapp = switchhook_whatsapp::WhatsAppKind::default();
         let built: Vec<Arc<dyn ConnectorKind>> = vec![
-            Arc::new(TelegramKind),
+            Arc::new(TelegramKind::default()),
             Arc::new(WebKind::new(Arc::clone(&hub))),
             #[cfg(feature = "whatsapp")]
             Arc::new(whatsapp.clone()),

@@ -3,38 +3,34 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use reqwest::redirect::Policy;
 use switchhook_core::id::ModelName;
 use switchhook_core::model::LanguageModel;
+use switchhook_http::Clients;
 
 use crate::chain::Chain;
 use crate::provider::Provider;
 use crate::spec::{BuildError, ModelSpec};
 use crate::usage::ModelUsage;
 
-/// A connection that takes longer is not coming; the fallback should not wait for it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The models of a config, by name. Building touches no network.
 #[derive(Clone)]
 pub struct Models {
-    /// One client, and so one connection pool, for all of them and for all generations.
-    client: reqwest::Client,
+    /// The same, and so the same pools of connections, for all of them and for all generations.
+    clients: Arc<Clients>,
     providers: BTreeMap<ModelName, Arc<Provider>>,
     chains: BTreeMap<ModelName, Arc<Chain>>,
 }
 
 impl Models {
     pub fn build(specs: Vec<ModelSpec>) -> Result<Models, BuildError> {
-        Self::assemble(client()?, &BTreeMap::new(), specs)
+        Self::assemble(Arc::new(clients()?), &BTreeMap::new(), specs)
     }
 
     /// Builds anew, keeping `previous`' connections, the counters of each name, and the cap of each model that still
     /// means the same, so that calls of the old generation go on counting against it.
     pub fn rebuild(previous: &Models, specs: Vec<ModelSpec>) -> Result<Models, BuildError> {
-        Self::assemble(previous.client.clone(), &previous.providers, specs)
+        Self::assemble(previous.clients.clone(), &previous.providers, specs)
     }
 
     /// The model with its fallbacks behind it.
@@ -48,13 +44,13 @@ impl Models {
     }
 
     fn assemble(
-        client: reqwest::Client,
+        clients: Arc<Clients>,
         previous: &BTreeMap<ModelName, Arc<Provider>>,
         specs: Vec<ModelSpec>,
     ) -> Result<Models, BuildError> {
         let mut providers = BTreeMap::new();
         for spec in &specs {
-            let provider = Provider::new(client.clone(), spec, previous.get(&spec.name).map(Arc::as_ref))?;
+            let provider = Provider::new(clients.clone(), spec, previous.get(&spec.name).map(Arc::as_ref))?;
             if providers.insert(spec.name.clone(), Arc::new(provider)).is_some() {
                 return Err(BuildError::Duplicate { name: spec.name.clone() });
             }
@@ -63,7 +59,7 @@ impl Models {
         for spec in &specs {
             chains.insert(spec.name.clone(), Arc::new(Chain::new(members(spec, &providers)?, spec.total_timeout)));
         }
-        Ok(Models { client, providers, chains })
+        Ok(Models { clients, providers, chains })
     }
 }
 
@@ -91,13 +87,7 @@ fn members(spec: &ModelSpec, providers: &BTreeMap<ModelName, Arc<Provider>>) -> 
         .collect()
 }
 
-/// Proxies of the environment and redirects are off: keys and conversations go where the config says, nowhere else.
-fn client() -> Result<reqwest::Client, BuildError> {
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("switchhook/", env!("CARGO_PKG_VERSION")))
-        .build()
+fn clients() -> Result<Clients, BuildError> {
+    Clients::new(|builder| builder.user_agent(concat!("switchhook/", env!("CARGO_PKG_VERSION"))))
         .map_err(|error| BuildError::Client { reason: error.to_string() })
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, Url};
+use reqwest::{RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use switchhook_core::id::ModelName;
 use switchhook_core::model::Completion;
+use switchhook_http::Clients;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -22,7 +23,7 @@ use crate::usage::{Counters, ModelUsage};
 
 pub(crate) struct Provider {
     name: ModelName,
-    client: Client,
+    clients: Arc<Clients>,
     url: Url,
     model: String,
     stream: bool,
@@ -37,7 +38,11 @@ pub(crate) struct Provider {
 
 impl Provider {
     /// `previous` is the provider that had this name before.
-    pub(crate) fn new(client: Client, spec: &ModelSpec, previous: Option<&Provider>) -> Result<Self, BuildError> {
+    pub(crate) fn new(
+        clients: Arc<Clients>,
+        spec: &ModelSpec,
+        previous: Option<&Provider>,
+    ) -> Result<Self, BuildError> {
         if spec.concurrency == 0 {
             return Err(BuildError::NoConcurrency { name: spec.name.clone() });
         }
@@ -49,7 +54,7 @@ impl Provider {
             .map(|old| Arc::clone(&old.gate));
         Ok(Self {
             name: spec.name.clone(),
-            client,
+            clients,
             url,
             model: spec.model.clone(),
             stream: spec.stream,
@@ -128,7 +133,7 @@ impl Provider {
     fn request(&self, body: &Map<String, Value>) -> RequestBuilder {
         let body = Body::new(&self.model, self.stream, body);
         let accept = if self.stream { "text/event-stream" } else { "application/json" };
-        let request = self.client.post(self.url.clone()).header(ACCEPT, accept).json(&body);
+        let request = self.clients.here().post(self.url.clone()).header(ACCEPT, accept).json(&body);
         match &self.authorization {
             Some(value) => request.header(AUTHORIZATION, value.clone()),
             None => request,

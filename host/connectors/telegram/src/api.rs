@@ -1,22 +1,31 @@
 //! Calls of the Bot API, and what their failures mean.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::ClientBuilder;
 use reqwest::multipart::Form;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use switchhook_http::Clients;
 
 use crate::types::Envelope;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The server may close an idle connection at any time; a send on one that it is closing has an unknown fate.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 /// Finds a peer that is gone while a long poll waits.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// For calls that carry no file.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// For all bots: a token is in the URL, not in the client. The error says what is missing.
+pub(crate) fn clients() -> Result<Clients, String> {
+    // A connection for each call in flight: a long poll that dies takes no send with it.
+    let configure = |builder: ClientBuilder| builder.http1_only().pool_idle_timeout(POOL_IDLE).tcp_keepalive(KEEPALIVE);
+    Clients::new(configure).map_err(|error| format!("no HTTP client: {}", told(&error.without_url())))
+}
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,29 +46,18 @@ pub(crate) enum CallError {
 
 /// A bot's access to the Bot API. The token is part of every URL, so no URL leaves this file.
 pub(crate) struct Bot {
-    http: reqwest::Client,
+    http: Arc<Clients>,
     api_url: String,
     token: SecretString,
 }
 
 impl Bot {
     /// Touches no network. The error says what is wrong with the URL.
-    pub(crate) fn new(api_url: &str, token: SecretString) -> Result<Self, String> {
+    pub(crate) fn new(http: Arc<Clients>, api_url: &str, token: SecretString) -> Result<Self, String> {
         let url = reqwest::Url::parse(api_url).map_err(|error| format!("{api_url:?} is no URL: {error}"))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() || url.query().is_some() {
             return Err(format!("{api_url:?} is no place to call: write `https://HOST` or `http://HOST:PORT`"));
         }
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            // A redirect would carry the token elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
-            // A connection for each call in flight: a long poll that dies takes no send with it.
-            .http1_only()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE)
-            .tcp_keepalive(KEEPALIVE)
-            .build()
-            .map_err(|error| format!("no HTTP client: {}", told(&error.without_url())))?;
         Ok(Self { http, api_url: api_url.trim_end_matches('/').to_owned(), token })
     }
 
@@ -70,7 +68,7 @@ impl Bot {
         params: &impl Serialize,
         timeout: Duration,
     ) -> Result<T, CallError> {
-        let request = self.http.post(self.url(method)).json(params);
+        let request = self.http.here().post(self.url(method)).json(params);
         self.answer(request.timeout(timeout)).await
     }
 
@@ -81,14 +79,14 @@ impl Bot {
         form: Form,
         timeout: Duration,
     ) -> Result<T, CallError> {
-        let request = self.http.post(self.url(method)).multipart(form);
+        let request = self.http.here().post(self.url(method)).multipart(form);
         self.answer(request.timeout(timeout)).await
     }
 
     /// Asks for bytes of a file that `getFile` gave the path of.
     pub(crate) async fn file(&self, path: &str, from: u64, to: u64) -> Result<reqwest::Response, CallError> {
         let url = format!("{}/file/bot{}/{path}", self.api_url, self.token.expose_secret());
-        let request = self.http.get(url).header("range", format!("bytes={from}-{to}"));
+        let request = self.http.here().get(url).header("range", format!("bytes={from}-{to}"));
         request.timeout(CALL_TIMEOUT).send().await.map_err(|error| self.failure(error))
     }
 

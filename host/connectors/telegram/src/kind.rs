@@ -1,13 +1,14 @@
 //! The keys of `kind = "telegram"`, and how a connector is built from them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use switchhook_core::id::AccountId;
 use switchhook_core::kind::{BuildError, Built, ChannelSettings, ConnectorKind, KeySpec, KeyType, KindSpec};
+use switchhook_http::Clients;
 
-use crate::api::Bot;
+use crate::api::{self, Bot};
 use crate::connector::TelegramConnector;
 
 pub(crate) const KIND: &str = "telegram";
@@ -47,8 +48,21 @@ static SPEC: KindSpec = KindSpec {
 };
 
 /// Builds connectors of `kind = "telegram"`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TelegramKind;
+#[derive(Debug, Default)]
+pub struct TelegramKind {
+    /// Of all bots, made with the first.
+    http: OnceLock<Arc<Clients>>,
+}
+
+impl TelegramKind {
+    fn http(&self) -> Result<Arc<Clients>, String> {
+        if let Some(http) = self.http.get() {
+            return Ok(http.clone());
+        }
+        let http = Arc::new(api::clients()?);
+        Ok(self.http.get_or_init(|| http).clone())
+    }
+}
 
 impl ConnectorKind for TelegramKind {
     fn spec(&self) -> &'static KindSpec {
@@ -64,7 +78,8 @@ impl ConnectorKind for TelegramKind {
         let (id, token) = token(&settings)?;
         let account = AccountId::new(KIND, &id);
         let api_url = settings.text("api_url").unwrap_or(DEFAULT_API_URL);
-        let bot = Bot::new(api_url, token).map_err(|message| BuildError { key: "api_url", message })?;
+        let bot = self.http().and_then(|http| Bot::new(http, api_url, token));
+        let bot = bot.map_err(|message| BuildError { key: "api_url", message })?;
         let poll_timeout = poll_timeout(&settings)?;
         let connector = TelegramConnector::new(settings.name, account.clone(), bot, poll_timeout);
         Ok(Built { account, connector: Arc::new(connector) })
@@ -121,14 +136,14 @@ mod tests {
 
     #[test]
     fn the_account_is_the_bot_and_no_secret() {
-        let built = TelegramKind.build(settings("4242:AAE-x_1\n", None)).ok().unwrap();
+        let built = TelegramKind::default().build(settings("4242:AAE-x_1\n", None)).ok().unwrap();
         assert_eq!(built.account.as_str(), "telegram:4242");
     }
 
     #[test]
     fn a_malformed_token_is_refused_without_showing_it() {
         for bad in ["", "4242", "x:AAE", "4242:", ":AAE", "4242:A AE", "4242:SECRET/../x"] {
-            let error = TelegramKind.account(&settings(bad, None)).unwrap_err();
+            let error = TelegramKind::default().account(&settings(bad, None)).unwrap_err();
             assert_eq!(error.key, "token", "{bad}");
             assert!(error.message.contains("4242:AAE…"), "{}", error.message);
             assert!(!error.message.contains("SECRET"));
@@ -137,8 +152,8 @@ mod tests {
 
     #[test]
     fn a_poll_longer_than_telegram_holds_one_is_refused() {
-        assert!(TelegramKind.build(settings("4242:A", Some(Duration::from_secs(50)))).is_ok());
-        let error = TelegramKind.build(settings("4242:A", Some(Duration::from_secs(51)))).err().unwrap();
+        assert!(TelegramKind::default().build(settings("4242:A", Some(Duration::from_secs(50)))).is_ok());
+        let error = TelegramKind::default().build(settings("4242:A", Some(Duration::from_secs(51)))).err().unwrap();
         assert_eq!(error.key, "poll_timeout");
     }
 }

@@ -80,7 +80,7 @@ fn connector(api_url: &str) -> Arc<dyn Connector> {
         ("api_url".to_owned(), KeyValue::Text(api_url.to_owned())),
     ]);
     let settings = ChannelSettings { name: ChannelName::new("me").unwrap(), values };
-    TelegramKind.build(settings).expect("it can be built").connector
+    TelegramKind::default().build(settings).expect("it can be built").connector
 }
 
 /// Gives its scripted answers, then success.
