@@ -47,7 +47,7 @@ pub(crate) fn run(places: Places, clock: Arc<dyn Clock>) -> Result<String, Failu
     outcome.map(|()| String::new())
 }
 
-/// How many threads wait for sockets: half of the cores. Guests have threads of their own, as many as there are cores. One
+/// How many threads the runtime of connectors has: half of the cores. Guests have threads of their own, as many as there are cores. One
 /// serves thousands of messages a second, and each more costs a message wake-ups: on two cores a sixth of its CPU.
 fn network_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))

@@ -238,6 +238,11 @@ pub trait Connector: Send + Sync + 'static {
     async fn run(&self, context: ConnectorContext) -> Result<(), ConnectorError>;
     /// Carries one action out. Called while `run` is running, for several chats at once and for one chat in order.
     async fn deliver(&self, delivery: &Delivery) -> Result<Receipt, DeliveryError>;
+    /// Whether a delivery, or a notice that one will come, is a call of its own, over a connection of whatever runtime makes it. Else it goes over what `run`
+    /// holds, and is made on the runtime of that.
+    fn delivers_by_calls(&self) -> bool {
+        false
+    }
     /// The chat that somebody means who names one to write to, under the id that messages from there have; none where
     /// it names none, and where nobody can be written to who has not written first.
     async fn chat(&self, _named: &str) -> Option<Chat> {

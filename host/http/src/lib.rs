@@ -44,10 +44,15 @@ impl Clients {
         if let Some(client) = of(&all, runtime) {
             return client;
         }
-        let another = if all.is_empty() { None } else { build(self.configure).ok() };
-        let client = another.unwrap_or_else(|| self.first.clone());
-        all.push((runtime, client.clone()));
-        client
+        let client = if all.is_empty() { Ok(self.first.clone()) } else { build(self.configure) };
+        match client {
+            Ok(client) => {
+                all.push((runtime, client.clone()));
+                client
+            }
+            // Another's connections are slower, and they are there. The next call tries again.
+            Err(_) => self.first.clone(),
+        }
     }
 }
 

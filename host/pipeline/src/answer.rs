@@ -130,7 +130,7 @@ async fn converse(
     let mut request = compose(desk, turn, step, drafts, tracer).await.map_err(named)?;
     for _ in 0..MAX_ROUNDS {
         let state = std::mem::take(&mut request.state);
-        let completion = ask(errands, wiring, request, tracer).await.map_err(|error| error.to_string())?;
+        let completion = ask((desk, errands), wiring, request, tracer).await.map_err(|error| error.to_string())?;
         match read(desk, turn, step, (&state, &completion), drafts, tracer).await.map_err(named)? {
             Next::Done(actions) => return Ok(actions),
             Next::Again(next) => request = next,
@@ -175,14 +175,14 @@ async fn read(
 }
 
 async fn ask(
-    errands: &Errands,
+    (desk, errands): (&Desk, &Errands),
     wiring: &PromptWiring,
     request: ModelRequest,
     tracer: &mut Tracer,
 ) -> Result<Completion, ModelError> {
     let started = Instant::now();
     let model = wiring.model.clone();
-    let answer = errands.run(async move { model.complete(&request).await }).await;
+    let answer = errands.run(&desk.calls(), async move { model.complete(&request).await }).await;
     let millis = Duration::as_millis(&started.elapsed()) as u64;
     tracer.trace.models.push(match &answer {
         Ok(c) => ModelStep {

@@ -13,7 +13,6 @@ use parking_lot::Mutex;
 use switchhook_core::id::{AccountId, InboxId};
 use switchhook_core::message::Conversation;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::desk::Desk;
@@ -33,7 +32,6 @@ pub(crate) struct Lanes {
     dispatcher: Arc<Dispatcher>,
     state: Mutex<State>,
     place: Placement,
-    pub(crate) tasks: TaskTracker,
     /// Set at the end of a drain: what is not finished stays in the journal.
     pub(crate) abandon: CancellationToken,
 }
@@ -83,7 +81,7 @@ impl Lane {
 impl Lanes {
     pub(crate) fn new(desk: Arc<Desk>, dispatcher: Arc<Dispatcher>, place: Placement) -> Self {
         let abandon = CancellationToken::new();
-        Self { desk, dispatcher, state: Mutex::default(), place, tasks: TaskTracker::new(), abandon }
+        Self { desk, dispatcher, state: Mutex::default(), place, abandon }
     }
 
     /// Puts a message at the end of its lane. One that a lane already holds is left alone.
@@ -97,9 +95,11 @@ impl Lanes {
             entry.body = None;
         }
         lane.front.push_back(entry);
-        if !lane.front_busy {
-            lane.front_busy = true;
-            self.tasks.spawn_on(self.clone().run_front(conversation.clone()), &(self.place)());
+        let idle = !std::mem::replace(&mut lane.front_busy, true);
+        // Whoever is woken looks at the state at once.
+        drop(state);
+        if idle {
+            self.desk.lanes.spawn_on(self.clone().run_front(conversation.clone()), &(self.place)());
         }
     }
 
@@ -202,7 +202,7 @@ impl Lanes {
     }
 
     fn spawn_turn(self: &Arc<Self>, conversation: &Conversation, turn: Turn) {
-        self.tasks.spawn_on(self.clone().run_turn(conversation.clone(), turn), &(self.place)());
+        self.desk.lanes.spawn_on(self.clone().run_turn(conversation.clone(), turn), &(self.place)());
     }
 
     fn stop_turn(&self, conversation: &Conversation, then: AfterStop) {

@@ -20,8 +20,7 @@ use crate::lanes::Lanes;
 use crate::stages::Entry;
 use crate::wiring::Wiring;
 
-/// Says, for each step of a lane, on which runtime it is best taken: with the guests it calls, so that a call needs no other
-/// thread. Asked from any thread, the journal's own among them.
+/// Says, for each step, on which runtime it is best taken. Asked from any thread, the journal's own among them.
 pub type Placement = Arc<dyn Fn() -> Handle + Send + Sync>;
 
 /// What a pipeline is made of.
@@ -29,9 +28,12 @@ pub struct PipelineParts {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub carriers: Arc<dyn Carriers>,
-    /// Where lanes run.
+    /// Where lanes run: with the guests that they call, so that a call needs no other thread.
     pub lanes: Placement,
-    /// Where everything runs that waits for a socket: models, deliveries, notices.
+    /// Where a lane's own calls wait for their sockets (models, deliveries, notices): where the lane is, so that the answer
+    /// wakes no other thread, unless a guest may keep that one.
+    pub calls: Placement,
+    /// Where connectors run, and everything that is for them to do.
     pub network: Handle,
 }
 
@@ -61,8 +63,8 @@ pub struct Straggler {
 
 impl Pipeline {
     pub fn new(parts: PipelineParts, wiring: Wiring) -> Self {
-        let PipelineParts { store, clock, carriers, lanes, network } = parts;
-        let desk = Arc::new(Desk::new(store, clock, carriers, network, wiring));
+        let PipelineParts { store, clock, carriers, lanes, calls, network } = parts;
+        let desk = Arc::new(Desk::new(store, clock, carriers, calls, network, wiring));
         let dispatcher = Arc::new(Dispatcher::new(desk.clone()));
         let lanes = Arc::new(Lanes::new(desk.clone(), dispatcher.clone(), lanes));
         Self { desk, lanes, dispatcher }
@@ -152,9 +154,9 @@ impl Pipeline {
     /// in the journal, and is named.
     pub async fn drain(&self, limit: Duration) -> Vec<Straggler> {
         let deadline = Instant::now() + limit;
-        self.lanes.tasks.close();
+        self.desk.lanes.close();
         // The last fifth is for what the lanes have made: cut off on the wire, it would be unknown.
-        let lanes = tokio::time::timeout(limit.mul_f64(0.8), self.lanes.tasks.wait()).await;
+        let lanes = tokio::time::timeout(limit.mul_f64(0.8), self.desk.lanes.wait()).await;
         let mut stragglers = Vec::new();
         if lanes.is_err() {
             let late = self.lanes.busy().into_iter().map(|account| Straggler { account, what: "messages at work" });

@@ -229,7 +229,7 @@ impl HostServices for Services {
             (Some(connector), true) => {
                 let (connector, handle) = (connector.clone(), handle.to_owned());
                 let reading = async move { connector.attachment(&handle, offset, length).await };
-                Errands::new(self.network.clone()).run(reading).await
+                Errands::default().run(&self.network, reading).await
             }
             _ => None,
         };

@@ -93,7 +93,7 @@ pub(crate) async fn back(
     let mut tracer = newest.tracer.lend();
     // What the prompt plugin writes counts only if its answer does.
     let drafts = Arc::new(newest.drafts.fork());
-    let errands = Errands::new(desk.network.clone());
+    let errands = Errands::default();
     let answer = {
         let newest = &turn[turn.len() - 1].permitted;
         tokio::select! {
@@ -131,10 +131,10 @@ async fn keep_typing(desk: &Desk, errands: &Errands, permitted: &Permitted) {
     tokio::time::sleep(NOTICE_AFTER).await;
     loop {
         if let Some(connector) = desk.carriers.connector(&channel.account) {
-            let chat = chat.clone();
+            let (chat, runtime) = (chat.clone(), desk.calls_of(&*connector));
             // Best effort: a slow notice must not hold the next one up.
             let notice = async move { tokio::time::timeout(every, connector.typing(&chat)).await };
-            let _ = errands.run(notice).await;
+            let _ = errands.run(&runtime, notice).await;
         }
         tokio::time::sleep(every).await;
     }

@@ -75,10 +75,17 @@ impl PluginHost {
         Ok(Self(Arc::new(Inner { options, sandbox, contracts, cache, loaded, refusals, loading })))
     }
 
-    /// One of the threads that guests run on, apart from what waits for sockets: the one that has least to do. What waits
+    /// One of the threads that guests run on: the one that has least to do. What waits
     /// for guests runs best here, too.
     pub fn worker(&self) -> tokio::runtime::Handle {
         self.0.sandbox.workers().next().clone()
+    }
+
+    /// The thread that asks, where it is one of those, no guest is in the middle of a call there, and none has kept a thread
+    /// lately. What waits for a socket can do it here: should a guest come that spins, it waits each time it wakes for a turn
+    /// of every one that does.
+    pub fn worker_here(&self) -> Option<tokio::runtime::Handle> {
+        self.0.sandbox.quiet_here().cloned()
     }
 
     /// How the engine is set up here, for `status`.

@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use switchhook_core::catalogue::{Limits, SettingsProblem};
 use switchhook_core::hook::{Call, HookFailure};
 use switchhook_core::time::UnixMillis;
+use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{Engine, Store, UpdateDeadline};
@@ -76,6 +77,11 @@ impl Sandbox {
 
     pub(crate) fn report(&self) -> &EngineReport {
         &self.report
+    }
+
+    /// The worker that asks, where no guest has it and none that would keep it is to be expected.
+    pub(crate) fn quiet_here(&self) -> Option<&Handle> {
+        self.workers.free_here().filter(|_| !self.ticker.expects_spinners())
     }
 
     /// The threads that guests run on.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 const GLANCE_AT_SPINNERS: Duration = Duration::from_millis(2);
 const GLANCES: u32 = 2;
 /// A call that took as long as this, of the clock, may have been one that spins.
-const LONG: Duration = Duration::from_millis(2);
+const LONG: Duration = Duration::from_millis(5);
 /// For how long after such a call others like it are expected.
 const EXPECTED: Duration = Duration::from_secs(10);
 
@@ -55,17 +55,22 @@ impl Shared {
     }
 
     fn ended(&self, took: Duration) {
-        self.in_flight.fetch_sub(1, SeqCst);
         if took >= LONG {
-            self.long_call.store(self.started.elapsed().as_micros() as u64, Relaxed);
+            self.long_call.store(self.started.elapsed().as_micros() as u64, SeqCst);
         }
+        // Last: who sees that none is in flight sees what kind it was.
+        self.in_flight.fetch_sub(1, SeqCst);
     }
 
-    /// How long to look away, so long after the start.
+    /// Whether, so long after the start, a call that spins is to be expected.
+    fn expects_spinners(&self, now: Duration) -> bool {
+        let long_call = self.long_call.load(SeqCst);
+        long_call > 0 && now < Duration::from_micros(long_call) + EXPECTED
+    }
+
+    /// How long to look away.
     fn glance(&self, now: Duration) -> Duration {
-        let long_call = self.long_call.load(Relaxed);
-        let expected = long_call > 0 && now < Duration::from_micros(long_call) + EXPECTED;
-        if expected { GLANCE_AT_SPINNERS } else { GLANCE }
+        if self.expects_spinners(now) { GLANCE_AT_SPINNERS } else { GLANCE }
     }
 }
 
@@ -76,6 +81,11 @@ impl Ticker {
         let handle =
             thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || run(&for_thread, &engine))?;
         Ok(Self { shared, thread: handle.thread().clone() })
+    }
+
+    /// Whether a call took long lately: others like it are to be expected.
+    pub(crate) fn expects_spinners(&self) -> bool {
+        self.shared.expects_spinners(self.shared.started.elapsed())
     }
 
     pub(crate) fn busy(&self) -> Busy {

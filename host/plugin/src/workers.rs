@@ -1,8 +1,8 @@
 //! The threads that guests run on, each with a runtime of its own.
 //!
 //! A runtime that has several threads wakes two for each task that is woken from outside: the one that takes it, and
-//! another that looks whether there is more. Most of a message's steps are woken from outside, by the journal or a socket,
-//! and waking a thread costs more than the step: with runtimes of one thread each, a message that comes alone takes a tenth
+//! another that looks whether there is more. A message's first step is woken from outside, by the journal, and while
+//! there is much to do the others are, too, by the network; waking a thread costs more than the step: with runtimes of one thread each, a message that comes alone takes a tenth
 //! less, of time and of CPU. What those threads would have done for each other is done here: what is new goes where least is
 //! to be done, and a call leaves a thread that has a guest for one that has none.
 
@@ -60,10 +60,12 @@ impl Workers {
 
     /// Where something new is done soonest: on the worker that asks, unless it has a guest in the middle of a call.
     pub(crate) fn next(&self) -> &Handle {
-        match self.here().filter(|here| here.calls() == 0) {
-            Some(here) => &here.handle,
-            None => self.idlest(),
-        }
+        self.free_here().unwrap_or_else(|| self.idlest())
+    }
+
+    /// The worker that asks, unless it has a guest in the middle of a call.
+    pub(crate) fn free_here(&self) -> Option<&Handle> {
+        self.here().filter(|here| here.calls() == 0).map(|here| &here.handle)
     }
 
     /// Whether this is the thread of one of them.
@@ -100,7 +102,9 @@ impl Workers {
     fn idlest(&self) -> &Handle {
         let load = |worker: &&Worker| {
             let awake = worker.state.awake.load(SeqCst);
-            (worker.calls(), awake, worker.handle.metrics().num_alive_tasks())
+            // Of one that sleeps all tasks wait: for an answer, or as connections for the next call.
+            let tasks = if awake { worker.handle.metrics().num_alive_tasks() } else { 0 };
+            (worker.calls(), awake, tasks)
         };
         let idlest = self.all.iter().min_by_key(load).expect("there is at least one");
         // It takes a while to wake up, and what comes meanwhile is for another.
@@ -183,6 +187,17 @@ mod tests {
         let _second = guest(&workers, 1).await;
         let _third = guest(&workers, 0).await;
         assert_eq!(workers.next().id(), workers.all[1].handle.id(), "one guest is less than two");
+    }
+
+    #[tokio::test]
+    async fn what_comes_alone_goes_where_the_last_one_went() {
+        let workers = Arc::new(Workers::start(2).unwrap());
+        let connection = workers.all[0].handle.spawn(std::future::pending::<()>());
+        while workers.all.iter().any(|worker| worker.state.awake.load(SeqCst)) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(workers.next().id(), workers.all[0].handle.id(), "it has a connection and nothing to do");
+        connection.abort();
     }
 
     #[tokio::test]

@@ -123,14 +123,13 @@ impl Host {
         let registry = Arc::new(Registry::open(store.clone(), clock.clone()).await?);
         let channels = Arc::new(Channels::new(registry.clone()));
         let network = Handle::current();
+        let (for_lanes, for_calls, connectors) = (plugins.clone(), plugins.clone(), network.clone());
         let parts = PipelineParts {
             store: store.clone(),
             clock: clock.clone(),
             carriers: channels.clone(),
-            lanes: {
-                let plugins = plugins.clone();
-                Arc::new(move || plugins.worker())
-            },
+            lanes: Arc::new(move || for_lanes.worker()),
+            calls: Arc::new(move || for_calls.worker_here().unwrap_or_else(|| connectors.clone())),
             network,
         };
         let pipeline = Pipeline::new(parts, Wiring::new(GenerationNumber(0), []));

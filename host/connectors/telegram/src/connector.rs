@@ -86,6 +86,10 @@ impl Connector for TelegramConnector {
         Ok(receipt)
     }
 
+    fn delivers_by_calls(&self) -> bool {
+        true
+    }
+
     async fn chat(&self, named: &str) -> Option<Chat> {
         crate::deliver::chat(named)
     }

@@ -211,8 +211,11 @@ impl Dispatcher {
         state.accounts.entry(account.clone()).or_insert_with(|| Arc::new(AccountState::new())).clone()
     }
 
+    /// Where it begins it stays, also when it has to wait: what is late then is not hurt by a guest's turn.
     fn start(self: &Arc<Self>, key: ChatKey) {
-        self.tasks.spawn_on(self.clone().run(key), &self.desk.network);
+        let connector = self.desk.carriers.connector(&key.account);
+        let runtime = connector.map_or_else(|| self.desk.network.clone(), |c| self.desk.calls_of(&*c));
+        self.tasks.spawn_on(self.clone().run(key), &runtime);
     }
 
     /// Sends the rows of one chat, one after the other, until there is none.

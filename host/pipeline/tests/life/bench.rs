@@ -29,10 +29,22 @@ use tokio::sync::Semaphore;
 
 use crate::wired::wiring;
 
-/// One runtime for everything.
-fn here() -> (Placement, runtime::Handle) {
-    let (lanes, network) = (runtime::Handle::current(), runtime::Handle::current());
-    (Arc::new(move || lanes.clone()), network)
+fn always(runtime: &runtime::Handle) -> Placement {
+    let runtime = runtime.clone();
+    Arc::new(move || runtime.clone())
+}
+
+/// One runtime for everything, but for calls where they have one of their own.
+fn parts(store: &Store, clock: &Arc<Ahead>, ledger: &Arc<Ledger>, calls: Option<&runtime::Handle>) -> PipelineParts {
+    let here = runtime::Handle::current();
+    PipelineParts {
+        store: store.clone(),
+        clock: clock.clone(),
+        carriers: Arc::new(OneCarrier(ledger.clone())),
+        lanes: always(&here),
+        calls: always(calls.unwrap_or(&here)),
+        network: here,
+    }
 }
 
 pub(crate) fn account() -> AccountId {
@@ -48,12 +60,15 @@ pub(crate) type Handle = Box<dyn Fn(&Message) -> Result<Outcome, HookFailure> + 
 pub(crate) struct GatedModel {
     pub(crate) gate: Semaphore,
     pub(crate) asked: Mutex<Vec<String>>,
+    /// On which runtime, each time.
+    pub(crate) asked_on: Mutex<Vec<runtime::Id>>,
 }
 
 #[async_trait]
 impl LanguageModel for GatedModel {
     async fn complete(&self, request: &ModelRequest) -> Result<Completion, ModelError> {
         let text = request.messages[0].text.clone();
+        self.asked_on.lock().push(runtime::Handle::current().id());
         self.asked.lock().push(text.clone());
         self.gate.acquire().await.expect("the gate stays").forget();
         if text.contains("fail") {
@@ -81,6 +96,9 @@ pub(crate) struct Ledger {
     pub(crate) absent: AtomicBool,
     /// Notices that an answer is being made.
     pub(crate) notices: AtomicUsize,
+    pub(crate) by_calls: bool,
+    /// On which runtime each delivery was made.
+    pub(crate) delivered_on: Mutex<Vec<runtime::Id>>,
 }
 
 impl Ledger {
@@ -119,10 +137,14 @@ impl Connector for Ledger {
     async fn run(&self, _: ConnectorContext) -> Result<(), ConnectorError> {
         Ok(())
     }
+    fn delivers_by_calls(&self) -> bool {
+        self.by_calls
+    }
     async fn typing(&self, _: &Chat) {
         self.notices.fetch_add(1, Ordering::SeqCst);
     }
     async fn deliver(&self, delivery: &Delivery) -> Result<Receipt, DeliveryError> {
+        self.delivered_on.lock().push(runtime::Handle::current().id());
         self.reached.fetch_add(1, Ordering::SeqCst);
         let _permit = self.gate.acquire().await.expect("the gate stays");
         let answer = self.answers.lock().pop().unwrap_or_else(|| Ok(Receipt::default()));
@@ -155,6 +177,10 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) time_zone: &'static str,
     pub(crate) fingerprint: &'static str,
+    /// Where calls are made while few lanes are at work; none means where everything else is.
+    pub(crate) calls: Option<runtime::Handle>,
+    /// Whether deliveries are calls.
+    pub(crate) delivers_by_calls: bool,
 }
 
 impl Default for Setup {
@@ -170,6 +196,8 @@ impl Default for Setup {
             limits: Limits::default(),
             time_zone: "UTC",
             fingerprint: "one",
+            calls: None,
+            delivers_by_calls: false,
         }
     }
 }
@@ -210,8 +238,7 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new(setup: Setup) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let ahead = Arc::new(Ahead::default());
-        let clock: Arc<dyn Clock> = ahead.clone();
+        let clock = Arc::new(Ahead::default());
         let (store, _) = Store::open(StoreOptions {
             dir: folder.path().to_owned(),
             keys: Keyring { current: MasterKey::from_bytes([7; 32]), old: Vec::new() },
@@ -230,23 +257,20 @@ impl Bench {
             idempotent: false,
             absent: AtomicBool::new(false),
             notices: AtomicUsize::new(0),
+            by_calls: setup.delivers_by_calls,
+            delivered_on: Mutex::default(),
         });
-        let model = Arc::new(GatedModel { gate: gate(), asked: Mutex::default() });
-        let carriers = Arc::new(OneCarrier(ledger.clone()));
-        let (lanes, network) = here();
-        let parts = PipelineParts { store: store.clone(), clock, carriers, lanes, network };
+        let model = Arc::new(GatedModel { gate: gate(), asked: Mutex::default(), asked_on: Mutex::default() });
+        let parts = parts(&store, &clock, &ledger, setup.calls.as_ref());
         let pipeline = Pipeline::new(parts, wiring(1, setup, &ledger, &model));
-        Self { clock: ahead, pipeline, store, ledger, model, written: AtomicUsize::new(0), folder }
+        Self { clock, pipeline, store, ledger, model, written: AtomicUsize::new(0), folder }
     }
 
     /// Another run over the same journal, with a model of its own, as a start after a kill would be.
     pub(crate) fn again(&self, setup: Setup) -> Pipeline {
         let gate = Semaphore::new(Semaphore::MAX_PERMITS >> 1);
-        let model = Arc::new(GatedModel { gate, asked: Mutex::default() });
-        let carriers = Arc::new(OneCarrier(self.ledger.clone()));
-        let (lanes, network) = here();
-        let (store, clock) = (self.store.clone(), self.clock.clone());
-        let parts = PipelineParts { store, clock, carriers, lanes, network };
+        let model = Arc::new(GatedModel { gate, asked: Mutex::default(), asked_on: Mutex::default() });
+        let parts = parts(&self.store, &self.clock, &self.ledger, None);
         Pipeline::new(parts, wiring(1, setup, &self.ledger, &model))
     }
 

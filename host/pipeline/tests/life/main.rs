@@ -5,6 +5,7 @@ mod wired;
 
 mod asked;
 mod busy;
+mod calls;
 mod deciding;
 mod delivering;
 mod disk;

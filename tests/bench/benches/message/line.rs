@@ -19,7 +19,7 @@ use switchhook_core::zone::Zone;
 use switchhook_pipeline::wiring::{
     self, ChannelWiring, DenialNotice, Groups, OnFailure, OnUnknown, PromptWiring, RouteWiring, Step, WhileBusy, Wiring,
 };
-use switchhook_pipeline::{Pipeline, PipelineParts, Placement};
+use switchhook_pipeline::{Pipeline, PipelineParts};
 use switchhook_plugin::{HookGrants, PluginHost};
 use switchhook_store::{Durability, Keyring, MasterKey, Store, StoreOptions};
 use tempfile::TempDir;
@@ -79,8 +79,13 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Lanes run where guests do, as in the host; everything else where this is called.
-    pub(crate) fn new(hooks: Hooks, durability: Durability, within: &Path, lanes: Placement) -> anyhow::Result<Self> {
+    /// Lanes run where guests do, as in the host, and make their calls there; everything else runs where this is called.
+    pub(crate) fn new(
+        hooks: Hooks,
+        durability: Durability,
+        within: &Path,
+        plugins: &PluginHost,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(within)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let keys = Keyring { current: MasterKey::from_bytes([7; 32]), old: Vec::new() };
@@ -89,7 +94,11 @@ impl Line {
             Store::open(StoreOptions { dir, keys, durability, network_fs: Some(false), clock: clock.clone() })?;
         let wire = Wire::new();
         let carriers = Arc::new(OneWire(wire.clone()));
-        let parts = PipelineParts { store, clock, carriers, lanes, network: Handle::current() };
+        let (network, connectors) = (Handle::current(), Handle::current());
+        let (for_lanes, for_calls) = (plugins.clone(), plugins.clone());
+        let lanes = Arc::new(move || for_lanes.worker());
+        let calls = Arc::new(move || for_calls.worker_here().unwrap_or_else(|| connectors.clone()));
+        let parts = PipelineParts { store, clock, carriers, lanes, calls, network };
         let pipeline = Pipeline::new(parts, wiring(hooks)?);
         let inbox = pipeline.inbox(&account());
         Ok(Self { pipeline, wire, inbox, written: AtomicUsize::new(0), _folder: folder })

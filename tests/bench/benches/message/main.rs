@@ -12,7 +12,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use line::{CHATS, Hooks, Line};
 use switchhook_bench::{Pairs, Run};
-use switchhook_pipeline::Placement;
 use switchhook_plugin::{HostOptions, PluginHost};
 use switchhook_store::Durability;
 use tokio::runtime::Runtime;
@@ -47,12 +46,8 @@ fn rows(
     folder: &Path,
 ) -> anyhow::Result<()> {
     let _here = runtime.enter();
-    let lanes = || -> Placement {
-        let plugins = plugins.clone();
-        Arc::new(move || plugins.worker())
-    };
-    let native = Arc::new(Line::new(Hooks::native(), durability, folder, lanes())?);
-    let sandboxed = Arc::new(Line::new(Hooks::sandboxed(plugins)?, durability, folder, lanes())?);
+    let native = Arc::new(Line::new(Hooks::native(), durability, folder, plugins)?);
+    let sandboxed = Arc::new(Line::new(Hooks::sandboxed(plugins)?, durability, folder, plugins)?);
     // As many as a chat's history holds, so that every message that counts finds the same.
     for line in [&native, &sandboxed] {
         runtime.block_on(line.burst(CHATS * HISTORY as usize))?;

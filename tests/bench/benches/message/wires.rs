@@ -40,6 +40,9 @@ impl Connector for Wire {
     async fn run(&self, _: ConnectorContext) -> Result<(), ConnectorError> {
         Ok(())
     }
+    fn delivers_by_calls(&self) -> bool {
+        true
+    }
     async fn deliver(&self, delivery: &Delivery) -> Result<Receipt, DeliveryError> {
         match &delivery.action {
             Action::Send(outgoing) if outgoing.text.starts_with("echo: ") => self.delivered.send_modify(|n| *n += 1),

@@ -11,8 +11,8 @@ use switchhook_core::link::{LinkAttempt, LinkMethodName, LinkedDevice};
 use switchhook_core::person::PersonId;
 use switchhook_core::split::TextLimit;
 use switchhook_core::time::UnixMillis;
-use switchhook_pipeline::PipelineParts;
 use switchhook_pipeline::wiring::Wiring;
+use switchhook_pipeline::{PipelineParts, Placement};
 use switchhook_store::{Durability, Keyring, MasterKey, StoreOptions};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -200,12 +200,14 @@ impl Bench {
         let registry = Arc::new(Registry::open(store.clone(), clock.clone()).await.unwrap());
         let channels = Arc::new(Channels::new(registry.clone()));
         let here = tokio::runtime::Handle::current();
-        let lanes = here.clone();
+        let steps = here.clone();
+        let anywhere: Placement = Arc::new(move || steps.clone());
         let parts = PipelineParts {
             store: store.clone(),
             clock: clock.clone(),
             carriers: channels.clone(),
-            lanes: Arc::new(move || lanes.clone()),
+            lanes: anywhere.clone(),
+            calls: anywhere,
             network: here,
         };
         let pipeline = Pipeline::new(parts, Wiring::new(GenerationNumber(0), []));
