@@ -23,7 +23,8 @@ async fn echo_of_ports() -> String {
 }
 
 async fn port_of_call(clients: &Clients, url: &str) -> String {
-    clients.here().get(url).send().await.unwrap().text().await.unwrap()
+    let call = async { clients.here().get(url).send().await.unwrap().text().await.unwrap() };
+    tokio::time::timeout(Duration::from_secs(20), call).await.expect("nobody drives the connection")
 }
 
 /// What keeps the thread of one runtime holds up no connection of another.
