@@ -37,6 +37,10 @@ bench *arguments:
     cargo bench {{ measured }} --bench decision --bench message
     "$CARGO_TARGET_DIR/release/drive" {{ arguments }}
 
+# Build the program as it is to be released: run under load first, then built for what was seen (two long builds)
+profiled:
+    tests/bench/profiled
+
 # Run end-to-end cases against the release program, as it is: those of WhatsApp, or those whose names are given
 released *cases="whatsapp:: linking::plain":
     cargo build --release --locked

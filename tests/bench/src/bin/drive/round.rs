@@ -42,6 +42,8 @@ pub(crate) async fn play(subject: Subject, grounds: &Grounds<'_>, effort: &Effor
     results.add(Measure::Start, millis(running.to_first_poll));
     let played = measures(&stage, &running, effort, &mut results).await;
     played.with_context(|| format!("{} said:\n{}", subject.name(), running.last_words()))?;
+    // Not killed: a program that counts what it does writes that down at its end.
+    running.end().await?;
     Ok(results)
 }
 

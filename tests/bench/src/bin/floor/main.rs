@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::allow::Allowlist;
 use crate::chats::Chats;
@@ -59,6 +60,16 @@ async fn main() -> anyhow::Result<()> {
     let telegram = Telegram::new(http.clone(), &arguments.telegram, &arguments.token);
     let model = Model::new(http, &arguments.model, arguments.system);
     let chats = Arc::new(Chats::new(telegram.clone(), model, arguments.history));
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        () = serve(telegram, allowed, chats) => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Never ends by itself.
+async fn serve(telegram: Telegram, allowed: Allowlist, chats: Arc<Chats>) {
     let mut offset = None;
     loop {
         let updates = match telegram.updates(offset).await {
