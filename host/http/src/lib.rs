@@ -66,7 +66,8 @@ impl std::fmt::Debug for Clients {
     }
 }
 
-/// Proxies of the environment and redirects are off: keys and conversations go where the config says, nowhere else.
+/// Proxies of the environment and redirects are off: keys, also those in a URL, and conversations go where the config says,
+/// nowhere else.
 fn build(configure: fn(ClientBuilder) -> ClientBuilder) -> Result<Client, reqwest::Error> {
     let builder = Client::builder().no_proxy().redirect(Policy::none()).connect_timeout(CONNECT_TIMEOUT);
     configure(builder).build()

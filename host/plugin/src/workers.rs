@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 /// How often a worker looks for events between two guests. With tokio's 61, four spinning guests delayed an innocent
 /// message by 65 ms; with 5, by 4.
 const EVENT_INTERVAL: u32 = 5;
-/// Every how many of its own a worker takes a task that was woken from outside: a message's next step, when the journal or a
-/// socket has answered. Guests that spin are a worker's own, and what tokio finds out for itself had a message wait behind
+/// Every how many of its own a worker takes a task that was woken from outside: a message's next step, when the journal or
+/// the network's runtime has answered. Guests that spin are a worker's own, and what tokio finds out for itself had a message wait behind
 /// dozens of their turns at each of its steps: half a second, now and then.
 const FROM_OUTSIDE: u32 = 2;
 
