@@ -39,7 +39,7 @@ const WAL_KEPT: i64 = 16 * 1024 * 1024;
 
 /// The one connection that writes. On a network file system it must be the only one: `exclusive`.
 pub(crate) fn writer(path: &Path, durability: Durability, exclusive: bool) -> Result<Connection, StoreError> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let conn = switchhook_wal::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     if exclusive {
         // Before anything touches the log, or SQLite would map shared memory for it.
         conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;

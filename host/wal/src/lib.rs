@@ -1,0 +1,13 @@
+//! SQLite's write-ahead log, written a commit at a time.
+//!
+//! SQLite writes each page it logs in two pieces, header and page: 24 system calls for a commit of twelve pages, which is
+//! more than the rest of it costs where messages come one by one. Here the pieces of a commit are put together, and
+//! written at once.
+//!
+//! Everything else is SQLite's own: its VFS for files of this system does the work, and what lies on disk is the same.
+//! Connections that only read need nothing of this: what they may see is written by the time they can know of it.
+
+mod merge;
+mod vfs;
+
+pub use vfs::open;

@@ -1,0 +1,216 @@
+//! SQLite's own VFS, with a log that puts pieces together.
+#![allow(unsafe_code, reason = "SQLite takes a VFS as C structures only")]
+
+use std::ffi::{CStr, c_int, c_void};
+use std::mem::{align_of, size_of};
+use std::path::Path;
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+
+use rusqlite::ffi::{
+    SQLITE_CANTOPEN, SQLITE_IOERR, SQLITE_OK, SQLITE_OPEN_WAL, sqlite3_file, sqlite3_filename, sqlite3_int64,
+    sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
+};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::merge::{Below, Merge};
+
+const NAME: &CStr = c"switchhook-wal";
+
+/// Opens a database whose log is written a commit at a time. For the connection that writes; a database without a log is
+/// written as SQLite writes it.
+pub fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    register()?;
+    Connection::open_with_flags_and_vfs(path, flags, NAME)
+}
+
+/// SQLite's own VFS for files of this system. It is never taken back.
+struct Base(NonNull<sqlite3_vfs>);
+
+// SAFETY: SQLite's VFS is for use by any thread, and nothing here changes it.
+unsafe impl Send for Base {}
+// SAFETY: as above.
+unsafe impl Sync for Base {}
+
+static BASE: OnceLock<Result<Base, c_int>> = OnceLock::new();
+
+fn register() -> rusqlite::Result<()> {
+    match BASE.get_or_init(make) {
+        Ok(_) => Ok(()),
+        Err(code) => Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(*code), None)),
+    }
+}
+
+/// Makes the VFS known: a copy of SQLite's own, but for how a file is opened and how large it is in memory.
+fn make() -> Result<Base, c_int> {
+    // SAFETY: no name means the default; SQLite starts itself if need be.
+    let base = NonNull::new(unsafe { sqlite3_vfs_find(ptr::null()) }).ok_or(SQLITE_CANTOPEN)?;
+    // SAFETY: what SQLite has registered is valid for as long as the program runs.
+    let mut own = unsafe { *base.as_ptr() };
+    own.szOsFile += size_of::<Log>() as c_int;
+    own.zName = NAME.as_ptr();
+    own.pNext = ptr::null_mut();
+    own.xOpen = Some(open_file);
+    // SAFETY: it is a whole VFS, it is never moved or freed, and its other functions are those of the base, which take
+    // from their first argument nothing but what the copy has, too.
+    match unsafe { sqlite3_vfs_register(Box::into_raw(Box::new(own)), 0) } {
+        SQLITE_OK => Ok(Base(base)),
+        code => Err(code),
+    }
+}
+
+/// A log, in the memory that SQLite keeps for a file. Behind it lies the base's file.
+#[repr(C)]
+struct Log {
+    /// First, since SQLite looks for it there.
+    file: sqlite3_file,
+    merge: Merge,
+}
+
+// SQLite aligns the memory of a file to 8 bytes, and what lies behind a log must be aligned so, too.
+const _: () = assert!(align_of::<Log>() <= 8 && size_of::<Log>().is_multiple_of(8));
+
+/// The base's file, of which SQLite knows the rest.
+struct Real(*mut sqlite3_file);
+
+impl Real {
+    /// # Safety
+    /// `log` was opened by [`open_file`], as a log, and is not closed.
+    unsafe fn of(log: *mut sqlite3_file) -> Self {
+        // SAFETY: `szOsFile` keeps the base's room behind that of a log.
+        Self(unsafe { log.byte_add(size_of::<Log>()) })
+    }
+    fn methods(&self) -> &sqlite3_io_methods {
+        // SAFETY: the base set it when it opened the file.
+        unsafe { &*(*self.0).pMethods }
+    }
+}
+
+impl Below for Real {
+    fn write(&mut self, piece: &[u8], at: i64) -> Result<(), i32> {
+        let Some(write) = self.methods().xWrite else { return Err(SQLITE_IOERR) };
+        // SAFETY: the file is open, and the length is that of the piece, which is far below what an int can hold.
+        match unsafe { write(self.0, piece.as_ptr().cast(), piece.len() as c_int, at) } {
+            SQLITE_OK => Ok(()),
+            code => Err(code),
+        }
+    }
+}
+
+unsafe extern "C" fn open_file(
+    _: *mut sqlite3_vfs,
+    name: sqlite3_filename,
+    file: *mut sqlite3_file,
+    flags: c_int,
+    out: *mut c_int,
+) -> c_int {
+    let Some(Ok(Base(base))) = BASE.get() else { return SQLITE_CANTOPEN };
+    // SAFETY: see `make`.
+    let Some(open) = (unsafe { base.as_ref() }).xOpen else { return SQLITE_CANTOPEN };
+    if flags & SQLITE_OPEN_WAL == 0 {
+        // SAFETY: what SQLite gave, handed on; there is more room than the base needs.
+        return unsafe { open(base.as_ptr(), name, file, flags, out) };
+    }
+    // SAFETY: there is room for a log and, behind it, for a file of the base. What is returned is marked as open (by its
+    // methods) only if the base has opened it; if it failed and wants to be closed nevertheless, it is.
+    unsafe {
+        (*file).pMethods = ptr::null();
+        let real = Real::of(file);
+        (*real.0).pMethods = ptr::null();
+        let code = open(base.as_ptr(), name, real.0, flags, out);
+        if code == SQLITE_OK {
+            file.cast::<Log>().write(Log { file: sqlite3_file { pMethods: &METHODS }, merge: Merge::default() });
+        } else if let Some(close) = (*real.0).pMethods.as_ref().and_then(|methods| methods.xClose) {
+            close(real.0);
+        }
+        code
+    }
+}
+
+static METHODS: sqlite3_io_methods = sqlite3_io_methods {
+    // Without shared memory and mapped pages, which only the database itself has.
+    iVersion: 1,
+    xClose: Some(close),
+    xRead: Some(read),
+    xWrite: Some(write),
+    xTruncate: Some(truncate),
+    xSync: Some(sync),
+    xFileSize: Some(file_size),
+    xLock: Some(lock),
+    xUnlock: Some(unlock),
+    xCheckReservedLock: Some(check_reserved_lock),
+    xFileControl: Some(file_control),
+    xSectorSize: Some(sector_size),
+    xDeviceCharacteristics: Some(device_characteristics),
+    xShmMap: None,
+    xShmLock: None,
+    xShmBarrier: None,
+    xShmUnmap: None,
+    xFetch: None,
+    xUnfetch: None,
+};
+
+/// # Safety
+/// As for [`Real::of`]; nobody else uses the file meanwhile, which SQLite sees to.
+unsafe fn written(file: *mut sqlite3_file, write: impl FnOnce(&mut Merge, &mut Real) -> Result<(), i32>) -> c_int {
+    // SAFETY: by the caller's word.
+    let (log, mut real) = unsafe { (&mut *file.cast::<Log>(), Real::of(file)) };
+    write(&mut log.merge, &mut real).err().unwrap_or(SQLITE_OK)
+}
+
+unsafe extern "C" fn write(file: *mut sqlite3_file, piece: *const c_void, len: c_int, at: sqlite3_int64) -> c_int {
+    // SAFETY: SQLite hands over `len` bytes of an open file.
+    unsafe {
+        let piece = std::slice::from_raw_parts(piece.cast::<u8>(), len as usize);
+        written(file, |merge, real| merge.write(piece, at, real))
+    }
+}
+
+/// Passes a call on to the base once everything held back is written.
+macro_rules! after_what_is_held {
+    ($name:ident, $method:ident $(, $arg:ident: $type:ty)*) => {
+        after_what_is_held!(flush, $name, $method $(, $arg: $type)*);
+    };
+    ($first:ident, $name:ident, $method:ident $(, $arg:ident: $type:ty)*) => {
+        unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $arg: $type)*) -> c_int {
+            // SAFETY: SQLite calls this for an open file, with what the base's own method takes.
+            unsafe {
+                match written(file, |merge, real| merge.$first(real)) {
+                    SQLITE_OK => {}
+                    code => return code,
+                }
+                let real = Real::of(file);
+                match real.methods().$method {
+                    Some(method) => method(real.0 $(, $arg)*),
+                    None => SQLITE_IOERR,
+                }
+            }
+        }
+    };
+}
+
+after_what_is_held!(read, read, xRead, into: *mut c_void, len: c_int, at: sqlite3_int64);
+after_what_is_held!(truncate, xTruncate, size: sqlite3_int64);
+after_what_is_held!(sync, xSync, flags: c_int);
+after_what_is_held!(file_size, xFileSize, size: *mut sqlite3_int64);
+after_what_is_held!(lock, xLock, level: c_int);
+after_what_is_held!(unlock, xUnlock, level: c_int);
+after_what_is_held!(check_reserved_lock, xCheckReservedLock, out: *mut c_int);
+after_what_is_held!(file_control, xFileControl, what: c_int, with: *mut c_void);
+after_what_is_held!(sector_size, xSectorSize);
+after_what_is_held!(device_characteristics, xDeviceCharacteristics);
+
+unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: SQLite closes an open file once. What is still held back is of a commit that never was, but a log without it
+    // would not be what SQLite wrote.
+    unsafe {
+        let held = written(file, |merge, real| merge.flush(real));
+        ptr::drop_in_place(&raw mut (*file.cast::<Log>()).merge);
+        (*file).pMethods = ptr::null();
+        let real = Real::of(file);
+        match real.methods().xClose.map_or(SQLITE_IOERR, |close| close(real.0)) {
+            SQLITE_OK => held,
+            code => code,
+        }
+    }
+}
