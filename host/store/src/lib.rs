@@ -31,6 +31,7 @@ mod outbox;
 mod outcome;
 mod purge;
 mod reads;
+mod recent;
 mod recovery;
 mod rotation;
 mod schema;

@@ -10,6 +10,7 @@ use switchhook_core::message::Standing;
 use switchhook_core::time::UnixMillis;
 
 use crate::journal::StoredMessage;
+use crate::recent::{Recent, Row};
 use crate::tag::Tag;
 use crate::traffic::{Tally, Traffic};
 
@@ -32,6 +33,15 @@ pub(crate) enum Effect {
         person: Tag,
         standing: Standing,
     },
+    /// Something was said in a conversation.
+    Said {
+        conversation: Tag,
+        row: Row,
+    },
+    /// What was said in a conversation is forgotten.
+    Forgotten(Tag),
+    /// Old turns of any conversation are forgotten.
+    Weeded,
     /// So much more went through the account. It is written with the transaction, once for all its writes.
     Traffic {
         account: Tag,
@@ -44,6 +54,7 @@ pub(crate) enum Effect {
 pub(crate) struct Memory {
     pub(crate) backlog: Mutex<HashMap<Tag, i64>>,
     pub(crate) fresh: Mutex<Fresh>,
+    pub(crate) recent: Mutex<Recent>,
     pub(crate) kv_usage: Mutex<HashMap<Tag, i64>>,
     pub(crate) kv_queued: Mutex<Queued>,
     /// The same for the states of accounts.
@@ -74,6 +85,9 @@ impl Memory {
             Effect::Changed(id) => self.fresh.lock().forget(id),
             Effect::Begun(id) => self.fresh.lock().begin(id),
             Effect::KvUsage { plugin, by } => add(&mut self.kv_usage.lock(), plugin, by),
+            Effect::Said { conversation, row } => self.recent.lock().said(conversation, row),
+            Effect::Forgotten(conversation) => self.recent.lock().forget(conversation),
+            Effect::Weeded => self.recent.lock().forget_all(),
             Effect::Standing { person, standing: Standing::Unknown } => {
                 self.standings.write().remove(&person);
             }

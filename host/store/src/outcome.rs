@@ -76,7 +76,7 @@ impl Sealed {
             finished_at: to_sql_time(now),
             deliveries: seal_all(delivery, outcome.deliveries, |id, new| NewRow::seal(vault, id, answered, new))?,
             kv: outcome.kv.into_iter().map(|write| Change::seal(vault, write)).collect(),
-            turns: seal_all(turn, outcome.turns, |id, (c, turn)| NewTurn::seal(vault, id, &c, &turn))?,
+            turns: seal_all(turn, outcome.turns, |id, (c, turn)| NewTurn::seal(vault, id, &c, turn))?,
             forget: outcome.forget.iter().map(|c| vault.conversation(c)).collect(),
             timers: seal_all(timer, outcome.timers, |id, new| NewTimerRow::seal(vault, id, new))?,
         })

@@ -144,7 +144,9 @@ fn forget(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {
 }
 
 fn forget_turn(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {
-    batch.execute("DELETE FROM history WHERE id = ?1", [id]).map(drop)
+    batch.execute("DELETE FROM history WHERE id = ?1", [id])?;
+    batch.note(Effect::Weeded);
+    Ok(())
 }
 
 fn forget_delivery(batch: &mut Batch<'_>, id: i64) -> Result<(), StoreError> {

@@ -147,3 +147,38 @@ async fn a_new_conversation_forgets_before_it_remembers() {
     f.store.commit_outcome(outcome).await.unwrap();
     assert_eq!(f.store.history(&conversation(), 9, 99).await.unwrap(), [turn("new")]);
 }
+
+/// What is at hand is what the disk says, whatever is said, forgotten and asked for in between, and however often.
+#[tokio::test]
+async fn what_was_said_is_the_same_at_hand_and_on_disk() {
+    let f = Fixture::new();
+    let threads = [None, Some("t".to_owned())];
+    let at = |n: usize| switchhook_core::message::Conversation { thread: threads[n].clone(), ..conversation() };
+    let mut random = 1u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut at_hand = 0;
+    for step in 0..300 {
+        let of = at(next(2) as usize);
+        let id = f.accept(&format!("{step}"), "x").await;
+        let said = (0..next(4)).map(|n| (of.clone(), turn(&"z".repeat(((step + n) % 7) as usize)))).collect();
+        let forget = if next(9) == 0 { vec![of] } else { vec![] };
+        f.store.commit_outcome(Outcome { turns: said, forget, ..done(id) }).await.unwrap();
+        if next(40) == 0 {
+            f.store.purge().await.unwrap();
+        }
+        for of in [at(0), at(1)] {
+            let (turns, bytes) = (next(12) as u32, next(60) as u32);
+            let recent = &f.store.shared().memory.recent;
+            at_hand += usize::from(
+                recent.lock().get(f.store.vault().conversation(&of), turns as usize, bytes as usize).is_some(),
+            );
+            let found = f.store.history(&of, turns, bytes).await.unwrap();
+            let read = f.store.read_history(&of, turns, bytes).await.unwrap();
+            assert_eq!(found, read.turns(), "step {step}: {turns} turns, {bytes} bytes");
+        }
+    }
+    assert!((100..600).contains(&at_hand), "{at_hand} of 600");
+}
