@@ -5,7 +5,8 @@
 //! written at once.
 //!
 //! Everything else is SQLite's own: its VFS for files of this system does the work, and what lies on disk is the same.
-//! Connections that only read need nothing of this: what they may see is written by the time they can know of it.
+//! Other connections need nothing of this: what they may see is written by the time they can know of it, and nothing is
+//! held back but within a commit.
 
 mod merge;
 mod vfs;

@@ -27,6 +27,8 @@ pub(crate) struct Merge {
     adding: bool,
     /// The frame under way is the last of its commit.
     commits: bool,
+    /// Its header has come, and nothing of its page.
+    page_due: bool,
 }
 
 impl Merge {
@@ -37,8 +39,10 @@ impl Merge {
         if !follows {
             self.flush(below)?;
             self.adding = false;
+            self.page_due = false;
         }
-        let begins = follows && piece.len() == FRAME_HEADER;
+        let begins = follows && piece.len() == FRAME_HEADER && !self.page_due;
+        self.page_due = begins;
         if begins {
             self.adding = true;
             self.commits = piece[4..8] != [0; 4];
@@ -59,14 +63,8 @@ impl Merge {
         Ok(())
     }
 
-    /// The log is about to be read. SQLite does so where it goes back to frames it has written, whose headers it may
-    /// write anew without their pages.
-    pub(crate) fn read(&mut self, below: &mut impl Below) -> Result<(), i32> {
-        self.end = None;
-        self.flush(below)
-    }
-
-    /// Writes what is held back. To be called before anything else is done with the file.
+    /// Writes what is held back. To be called before anything else is done with the file. What could not be written is
+    /// gone, as is the transaction.
     pub(crate) fn flush(&mut self, below: &mut impl Below) -> Result<(), i32> {
         if self.held.is_empty() {
             return Ok(());
@@ -75,7 +73,6 @@ impl Merge {
         self.held.clear();
         if written.is_err() {
             self.end = None;
-            self.adding = false;
         }
         written
     }
@@ -180,19 +177,22 @@ mod tests {
         // A page of the same transaction that changed again, and the checksums from there on.
         log.write(&[9; PAGE], LOG_HEADER + FRAME_HEADER).unwrap();
         assert_eq!((log.on_disk(0), log.on_disk(1)), (Some(9), Some(7)));
-        log.merge.read(&mut log.file).unwrap();
-        log.write(&header(true, 5), LOG_HEADER + FRAME).unwrap();
-        assert_eq!(log.file.bytes[LOG_HEADER + FRAME], 5);
+        for n in 0..2 {
+            log.write(&header(n == 1, 5), LOG_HEADER + n * FRAME).unwrap();
+            assert_eq!(log.file.bytes[LOG_HEADER + n * FRAME], 5, "{n}");
+        }
     }
 
     #[test]
     fn a_page_in_two_pieces_is_whole() {
-        let mut log = Log::default();
-        log.begin();
-        log.write(&header(true, 3), LOG_HEADER).unwrap();
-        log.write(&[3; PAGE / 2], LOG_HEADER + FRAME_HEADER).unwrap();
-        log.write(&[3; PAGE / 2], LOG_HEADER + FRAME_HEADER + PAGE / 2).unwrap();
-        assert_eq!(log.on_disk(0), Some(3));
+        for first in [PAGE / 2, FRAME_HEADER] {
+            let mut log = Log::default();
+            log.begin();
+            log.write(&header(true, 0), LOG_HEADER).unwrap();
+            log.write(&vec![0; first], LOG_HEADER + FRAME_HEADER).unwrap();
+            log.write(&vec![3; PAGE - first], LOG_HEADER + FRAME_HEADER + first).unwrap();
+            assert_eq!(log.on_disk(0), Some(3), "{first}");
+        }
     }
 
     #[test]

@@ -18,10 +18,14 @@ use crate::merge::{Below, Merge};
 const NAME: &CStr = c"switchhook-wal";
 
 /// Opens a database whose log is written a commit at a time. For the connection that writes; a database without a log is
-/// written as SQLite writes it.
+/// written as SQLite writes it. A transaction stays in memory until it is committed.
 pub fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     register()?;
-    Connection::open_with_flags_and_vfs(path, flags, NAME)
+    let conn = Connection::open_with_flags_and_vfs(path, flags, NAME)?;
+    // SQLite would write pages of a large transaction early. Some of them would still be held back when it is undone and
+    // another program writes in their place, or be lost without an end to the transaction where the disk is full.
+    conn.pragma_update(None, "cache_spill", false)?;
+    Ok(conn)
 }
 
 /// SQLite's own VFS for files of this system. It is never taken back.
@@ -166,16 +170,13 @@ unsafe extern "C" fn write(file: *mut sqlite3_file, piece: *const c_void, len: c
     }
 }
 
-/// Passes a call on to the base once everything held back is written.
-macro_rules! after_what_is_held {
-    ($name:ident, $method:ident $(, $arg:ident: $type:ty)*) => {
-        after_what_is_held!(flush, $name, $method $(, $arg: $type)*);
-    };
-    ($first:ident, $name:ident, $method:ident $(, $arg:ident: $type:ty)*) => {
+/// Passes a call on to the base; where it is about what the file holds, once everything held back is written.
+macro_rules! pass_on {
+    ($name:ident, $method:ident, $held:expr $(, $arg:ident: $type:ty)*) => {
         unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $arg: $type)*) -> c_int {
             // SAFETY: SQLite calls this for an open file, with what the base's own method takes.
             unsafe {
-                match written(file, |merge, real| merge.$first(real)) {
+                match written(file, $held) {
                     SQLITE_OK => {}
                     code => return code,
                 }
@@ -189,28 +190,27 @@ macro_rules! after_what_is_held {
     };
 }
 
-after_what_is_held!(read, read, xRead, into: *mut c_void, len: c_int, at: sqlite3_int64);
-after_what_is_held!(truncate, xTruncate, size: sqlite3_int64);
-after_what_is_held!(sync, xSync, flags: c_int);
-after_what_is_held!(file_size, xFileSize, size: *mut sqlite3_int64);
-after_what_is_held!(lock, xLock, level: c_int);
-after_what_is_held!(unlock, xUnlock, level: c_int);
-after_what_is_held!(check_reserved_lock, xCheckReservedLock, out: *mut c_int);
-after_what_is_held!(file_control, xFileControl, what: c_int, with: *mut c_void);
-after_what_is_held!(sector_size, xSectorSize);
-after_what_is_held!(device_characteristics, xDeviceCharacteristics);
+pass_on!(read, xRead, Merge::flush, into: *mut c_void, len: c_int, at: sqlite3_int64);
+pass_on!(truncate, xTruncate, Merge::flush, size: sqlite3_int64);
+pass_on!(sync, xSync, Merge::flush, flags: c_int);
+pass_on!(file_size, xFileSize, Merge::flush, size: *mut sqlite3_int64);
+pass_on!(file_control, xFileControl, Merge::flush, what: c_int, with: *mut c_void);
+pass_on!(lock, xLock, nothing, level: c_int);
+pass_on!(unlock, xUnlock, nothing, level: c_int);
+pass_on!(check_reserved_lock, xCheckReservedLock, nothing, out: *mut c_int);
+pass_on!(sector_size, xSectorSize, nothing);
+pass_on!(device_characteristics, xDeviceCharacteristics, nothing);
+
+fn nothing(_: &mut Merge, _: &mut Real) -> Result<(), i32> {
+    Ok(())
+}
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: SQLite closes an open file once. What is still held back is of a commit that never was, but a log without it
-    // would not be what SQLite wrote.
+    // SAFETY: SQLite closes an open file once. What is held back then is of a commit that never was.
     unsafe {
-        let held = written(file, |merge, real| merge.flush(real));
         ptr::drop_in_place(&raw mut (*file.cast::<Log>()).merge);
         (*file).pMethods = ptr::null();
         let real = Real::of(file);
-        match real.methods().xClose.map_or(SQLITE_IOERR, |close| close(real.0)) {
-            SQLITE_OK => held,
-            code => code,
-        }
+        real.methods().xClose.map_or(SQLITE_IOERR, |close| close(real.0))
     }
 }
