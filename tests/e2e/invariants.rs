@@ -158,9 +158,9 @@ fn only_named_rooms_spawn() {
     }
 }
 
-/// No unsafe code outside the plugin host.
+/// No unsafe code outside the plugin host and the one file that speaks to SQLite in C structures.
 #[test]
-fn unsafe_code_stays_in_the_plugin_host() {
+fn unsafe_code_stays_where_it_must_be() {
     for file in sources(&root().join("host")) {
         let path = file.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).expect("a source file");
@@ -168,7 +168,8 @@ fn unsafe_code_stays_in_the_plugin_host() {
             let code = line.split("//").next().unwrap_or_default();
             code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl")
         });
-        assert!(!uses || path.starts_with("host/plugin/"), "{path} has unsafe code");
+        let may = path.starts_with("host/plugin/") || path == "host/wal/src/vfs.rs";
+        assert!(!uses || may, "{path} has unsafe code");
     }
 }
 
