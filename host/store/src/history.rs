@@ -74,7 +74,7 @@ impl Store {
     }
 }
 
-/// A reading under way. However it ends, nobody waits for what it finds.
+/// A reading under way. It is over however it ends: by an error, or dropped.
 struct Reading<'a> {
     memory: &'a Mutex<Recent>,
     conversation: Tag,

@@ -12,6 +12,8 @@ use crate::tag::Tag;
 const BYTES: usize = 512 * 1024;
 /// What a turn takes besides its text.
 const TURN: usize = 128;
+/// What a conversation takes besides its turns: one in which nothing was said is at hand, too.
+const CONVERSATION: usize = 256;
 
 /// A turn and its row.
 pub(crate) type Row = (i64, Arc<Turn>);
@@ -77,7 +79,7 @@ impl Recent {
             return;
         }
         let Found { rows, whole } = found;
-        let bytes = rows.iter().map(size).sum();
+        let bytes = CONVERSATION + rows.iter().map(size).sum::<usize>();
         self.last += 1;
         let said = Said { turns: rows.into(), whole, most: max_turns, bytes, used: self.last };
         self.uses.insert(said.used, conversation);
@@ -241,6 +243,19 @@ mod tests {
         recent.forget(HERE);
         recent.found(HERE, number, 3, found());
         assert_eq!(texts(recent.get(HERE, 1, 99)), None);
+    }
+
+    #[test]
+    fn conversations_without_a_turn_are_bounded() {
+        let mut recent = Recent::default();
+        for n in 0..3 * (BYTES / CONVERSATION) as u64 {
+            let mut tag = Tag([0; 16]);
+            tag.0[..8].copy_from_slice(&n.to_be_bytes());
+            let number = recent.begin(tag);
+            recent.found(tag, number, 4, Found { rows: Vec::new(), whole: true });
+        }
+        assert_eq!(recent.conversations.len(), BYTES / CONVERSATION);
+        assert_eq!(recent.uses.len(), recent.conversations.len());
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::merge::{Below, Merge};
 const NAME: &CStr = c"switchhook-wal";
 
 /// Opens a database whose log is written a commit at a time. For the connection that writes; a database without a log is
-/// written as SQLite writes it. A transaction stays in memory until it is committed.
+/// written as SQLite writes it. A transaction stays in memory until it is committed: one that is larger turns `cache_spill`
+/// on, and has the log folded afterwards, however it ended.
 pub fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     register()?;
     let conn = Connection::open_with_flags_and_vfs(path, flags, NAME)?;

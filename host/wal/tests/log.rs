@@ -76,6 +76,7 @@ fn a_transaction_larger_than_the_cache_reads_what_it_wrote() {
     let path = folder.path().join("db");
     let (writing, reading) = (writer(&path, "NORMAL"), Connection::open(&path).unwrap());
     writing.pragma_update(None, "cache_size", 5).unwrap();
+    writing.pragma_update(None, "cache_spill", true).unwrap();
     writing.execute_batch("BEGIN").unwrap();
     insert(&writing, 300);
     writing.execute_batch("SAVEPOINT part").unwrap();

@@ -139,13 +139,17 @@ impl Work for Fold {
         Keeps::Power
     }
     fn after_commit(&mut self, conn: &Connection) {
+        // The whole journal need not fit into memory. What that leaves held back of the log, should it fail, is written by
+        // the folding.
+        let spill = |may: bool| conn.pragma_update(None, "cache_spill", may);
         // Pages that were split or joined keep what was moved out of them, which `secure_delete` does not reach.
-        if let Err(error) = conn.execute_batch("VACUUM") {
-            self.folded = Err(error.into());
-            return;
-        }
+        let anew = spill(true).and_then(|()| conn.execute_batch("VACUUM"));
         let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
-        self.folded = busy.map(|busy| if busy { Folded::Partly } else { Folded::Wholly }).map_err(StoreError::from);
+        self.folded = anew
+            .and(spill(false))
+            .and(busy)
+            .map(|busy| if busy { Folded::Partly } else { Folded::Wholly })
+            .map_err(StoreError::from);
     }
     fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
         // Whoever asked may have gone.
