@@ -13,7 +13,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// The bounds of the contract: lines and bytes of one call.
 const MAX_LINES: usize = 64;
 const MAX_BYTES: usize = 16 * 1024;
-/// How much of standard error is kept to explain a trap: a panic message and where it happened.
+/// How much of what went wrong last is kept to explain a trap: a panic message and where it happened.
 const TAIL: usize = 400;
 /// A line of output that goes on for longer is cut into several.
 const MAX_LINE: usize = 4 * 1024;
@@ -33,7 +33,7 @@ struct Inner {
     /// Standard output and standard error up to the next end of a line: a guest may write a line in pieces.
     output: Vec<u8>,
     error: Vec<u8>,
-    /// The latest of standard error.
+    /// The latest of standard error, and of what was logged as an error: a guest may have no other.
     tail: Vec<u8>,
 }
 
@@ -44,10 +44,14 @@ impl GuestLog {
     }
 
     pub(crate) fn line(&self, level: LogLevel, text: &str) {
-        self.0.lock().line(level, text);
+        let mut inner = self.0.lock();
+        if level == LogLevel::Error {
+            inner.remember(text.as_bytes());
+        }
+        inner.line(level, text);
     }
 
-    /// The last words on standard error, redacted; a panic message, usually.
+    /// The last words of an error, redacted; a panic message, usually.
     pub(crate) fn last_words(&self) -> Option<String> {
         let tail = clean(&String::from_utf8_lossy(&self.0.lock().tail));
         (!tail.is_empty()).then_some(tail)
@@ -85,6 +89,12 @@ impl Inner {
         target.log(level, &clean(&text[..cut]));
     }
 
+    fn remember(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL)..]);
+        let surplus = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..surplus);
+    }
+
     fn pending(&mut self, output: Output) -> &mut Vec<u8> {
         match output {
             Output::Standard => &mut self.output,
@@ -94,9 +104,7 @@ impl Inner {
 
     fn written(&mut self, output: Output, bytes: &[u8]) {
         if let Output::Error = output {
-            self.tail.extend_from_slice(bytes);
-            let surplus = self.tail.len().saturating_sub(TAIL);
-            self.tail.drain(..surplus);
+            self.remember(bytes);
         }
         let pending = self.pending(output);
         pending.extend_from_slice(bytes);

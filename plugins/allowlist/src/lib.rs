@@ -36,6 +36,7 @@ impl about::Guest for Allowlist {
     }
 
     fn configure(json: String) -> Result<(), Vec<Problem>> {
+        runtime::start();
         let settings = settings::parse(&json)?;
         SETTINGS
             .set(settings)

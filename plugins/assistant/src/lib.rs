@@ -10,7 +10,6 @@ mod turn;
 mod wire;
 
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
 
 wit_bindgen::generate!({ path: "../../wit/v0.1", world: "prompt-plugin", additional_derives: [PartialEq] });
 
@@ -47,6 +46,7 @@ impl about::Guest for Assistant {
     }
 
     fn configure(json: String) -> Result<(), Vec<Problem>> {
+        runtime::start();
         let settings = settings::parse(&json)?;
         SETTINGS
             .set(settings)
@@ -65,7 +65,7 @@ impl prompt::Guest for Assistant {
         let settings = configured()?;
         let state = wire::state(&state)?;
         let calls = wire::calls(completion.tool_calls);
-        Ok(match turn::read(settings, state, &completion.text, calls, now) {
+        Ok(match turn::read(settings, state, &completion.text, calls, runtime::now) {
             Step::Say(text) => Next::Done(vec![wire::send(text)]),
             Step::Ask(state) => Next::Again(wire::request(settings, state)?),
         })
@@ -74,10 +74,6 @@ impl prompt::Guest for Assistant {
 
 fn configured() -> Result<&'static Settings, HookError> {
     SETTINGS.get().ok_or_else(|| HookError::Internal("a call came before configure".into()))
-}
-
-fn now() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 // Nowhere else: a native linker refuses names such as `switchhook:plugin/about@0.1.0#describe`.

@@ -37,6 +37,7 @@ impl about::Guest for Router {
     }
 
     fn configure(json: String) -> Result<(), Vec<Problem>> {
+        runtime::start();
         let settings = settings::parse(&json)?;
         SETTINGS
             .set(settings)

@@ -4,30 +4,42 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use wit_component::ComponentEncoder;
+
 /// The bytes of a guest.
 pub(crate) fn bytes(name: &str) -> Vec<u8> {
-    let path = folder().join(format!("{name}.wasm"));
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    read(FOLDER.get_or_init(|| build(&["--examples"], "wasm32-wasip2")), name)
+}
+
+/// The one that is built without WASI, as the plugins are that the host brings.
+pub(crate) fn bare() -> Vec<u8> {
+    let module = read(&build(&["--example", "bare"], "wasm32-unknown-unknown"), "bare");
+    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+}
+
+fn read(folder: &Path, name: &str) -> Vec<u8> {
+    let path = folder.join(format!("{name}.wasm"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn folder() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "--release", "--examples", "--target", "wasm32-wasip2"])
-            .arg("--manifest-path")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/Cargo.toml"))
-            .arg("--target-dir")
-            .arg(&target)
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .status()
-            .expect("cargo starts");
-        assert!(status.success(), "the guests were not built; do they lack `rustup target add wasm32-wasip2`?");
-        target.join("wasm32-wasip2/release/examples")
-    })
+/// Builds them, and says where they are.
+fn build(what: &[&str], for_target: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--release", "--target", for_target])
+        .args(what)
+        .arg("--manifest-path")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "the guests were not built; do they lack `rustup target add {for_target}`?");
+    target.join(for_target).join("release/examples")
 }
 
 /// Replaces a text by another of the same length, wherever it stands.

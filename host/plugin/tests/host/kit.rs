@@ -60,6 +60,7 @@ pub(crate) fn source(name: &str) -> PluginSource {
             std::fs::create_dir_all(&folder).unwrap();
             place(&folder, name, &guests::bytes(name));
         }
+        place(&folder, "bare", &guests::bare());
         folder
     });
     PluginSource::File(folder.join(format!("{name}.wasm")))

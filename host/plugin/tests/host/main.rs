@@ -1,5 +1,6 @@
 //! The plugin host against real components. Each module is a promise.
 
+mod bare;
 mod calls;
 #[path = "../../../../tests/hostile/components.rs"]
 mod components;
