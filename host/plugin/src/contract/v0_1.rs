@@ -1,6 +1,7 @@
 //! Contract 0.1 (`wit/v0.1`): what its guests export and may import.
 
 mod convert;
+mod function;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use wasmtime::component::{HasSelf, InstancePre, Linker};
 
 use self::bindings::exports::switchhook::plugin::{about, policy, prompt, reply};
 use self::bindings::switchhook::plugin::{attachments, groups, history, kv, kv_shared, log, types};
+use self::function::{Fits, Function, Signature};
 use super::{About, Bound, BoundHook, Described, Invocation, Policy, Prompt, Reply};
 use crate::state::State;
 
@@ -65,121 +67,130 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 
 /// Finds the functions of a component that exports `about` and the hook of this kind.
 pub(super) fn bind(pre: InstancePre<State>, kind: HookKind) -> wasmtime::Result<Bound> {
-    let about = about::GuestIndices::new(&pre)?;
-    let (about, hook): (Arc<dyn About>, _) = match kind {
+    let (functions, hook): (Vec<Arc<dyn Fits>>, _) = match kind {
         HookKind::Policy => {
-            let hook = policy::GuestIndices::new(&pre)?;
-            (Arc::new(Guest { about, hook: hook.clone() }), BoundHook::Policy(Arc::new(Hook(hook))))
+            let decide = Arc::new(Function::<Decide>::find(&pre)?);
+            (vec![decide.clone()], BoundHook::Policy(Arc::new(Policies { decide })))
         }
         HookKind::Reply => {
-            let hook = reply::GuestIndices::new(&pre)?;
-            (Arc::new(Guest { about, hook: hook.clone() }), BoundHook::Reply(Arc::new(Hook(hook))))
+            let handle = Arc::new(Function::<Handle>::find(&pre)?);
+            (vec![handle.clone()], BoundHook::Reply(Arc::new(Replies { handle })))
         }
         HookKind::Prompt => {
-            let hook = prompt::GuestIndices::new(&pre)?;
-            (Arc::new(Guest { about, hook: hook.clone() }), BoundHook::Prompt(Arc::new(Hook(hook))))
+            let (compose, read) = (Arc::new(Function::<Compose>::find(&pre)?), Arc::new(Function::<Read>::find(&pre)?));
+            (vec![compose.clone(), read.clone()], BoundHook::Prompt(Arc::new(Prompts { compose, read })))
         }
     };
-    Ok(Bound { pre, contract: TRACK, about, hook })
+    let about = Guest {
+        describe: Arc::new(Function::<Describe>::find(&pre)?),
+        configure: Arc::new(Function::<Configure>::find(&pre)?),
+        functions: functions.into(),
+    };
+    Ok(Bound { pre, contract: TRACK, about: Arc::new(about), hook })
 }
 
-/// `about` together with the hook whose types it proves.
-struct Guest<H> {
-    about: about::GuestIndices,
-    hook: H,
-}
+macro_rules! signatures {
+    ($($name:ident = $function:literal of $interface:literal: ($($parameter:ty),*) -> $answer:ty;)*) => {$(
+        struct $name;
 
-struct Hook<H>(H);
-
-/// Whether a hook's functions have the types of this contract.
-trait Shape: Clone + Send + Sync + 'static {
-    fn check(
-        &self,
-        store: &mut wasmtime::Store<State>,
-        instance: &wasmtime::component::Instance,
-    ) -> wasmtime::Result<()>;
-}
-
-macro_rules! shape {
-    ($($interface:ident),*) => {$(
-        impl Shape for $interface::GuestIndices {
-            fn check(
-                &self,
-                store: &mut wasmtime::Store<State>,
-                instance: &wasmtime::component::Instance,
-            ) -> wasmtime::Result<()> {
-                self.load(store, instance).map(|_| ())
-            }
+        impl Signature for $name {
+            const INTERFACE: &str = concat!("switchhook:plugin/", $interface, "@0.1.0");
+            const NAME: &str = $function;
+            type Parameters<'a> = ($($parameter,)*);
+            type Answer = ($answer,);
         }
     )*};
 }
-shape!(policy, reply, prompt);
+signatures! {
+    Describe = "describe" of "about": () -> about::Description;
+    Configure = "configure" of "about": (&'a str) -> Result<(), Vec<about::Problem>>;
+    Decide = "decide" of "policy": (&'a types::Message) -> Result<policy::Verdict, types::HookError>;
+    Handle = "handle" of "reply": (&'a types::Message) -> Result<reply::Outcome, types::HookError>;
+    Compose = "compose" of "prompt": (&'a [types::Message]) -> Result<prompt::Request, types::HookError>;
+    Read = "read" of "prompt": (&'a [u8], &'a prompt::Completion) -> Result<prompt::Next, types::HookError>;
+}
 
-impl<H: Shape> About for Guest<H> {
+/// `about`, together with the hook whose types it proves.
+struct Guest {
+    describe: Arc<Function<Describe>>,
+    configure: Arc<Function<Configure>>,
+    functions: Arc<[Arc<dyn Fits>]>,
+}
+
+struct Policies {
+    decide: Arc<Function<Decide>>,
+}
+
+struct Replies {
+    handle: Arc<Function<Handle>>,
+}
+
+struct Prompts {
+    compose: Arc<Function<Compose>>,
+    read: Arc<Function<Read>>,
+}
+
+impl About for Guest {
     fn describe(&self) -> Invocation<Described> {
-        let (about, hook) = (self.about.clone(), self.hook.clone());
+        let (describe, functions) = (self.describe.clone(), self.functions.clone());
         Box::new(move |store, instance| {
             Box::pin(async move {
-                hook.check(store, instance)?;
-                let guest = about.load(&mut *store, instance)?;
-                guest.call_describe(&mut *store).await.map(convert::described)
+                functions.iter().try_for_each(|function| function.check(store, instance))?;
+                let (description,) = describe.call(store, instance, ()).await?;
+                Ok(convert::described(description))
             })
         })
     }
     fn configure(&self, settings: Arc<str>) -> Invocation<Vec<SettingsProblem>> {
-        let about = self.about.clone();
+        let configure = self.configure.clone();
         Box::new(move |store, instance| {
             Box::pin(async move {
-                let guest = about.load(&mut *store, instance)?;
-                Ok(guest.call_configure(&mut *store, &settings).await?.map_or_else(convert::problems, |()| Vec::new()))
+                let (answer,) = configure.call(store, instance, (&settings,)).await?;
+                Ok(answer.map_or_else(convert::problems, |()| Vec::new()))
             })
         })
     }
 }
 
-impl Policy for Hook<policy::GuestIndices> {
+impl Policy for Policies {
     fn decide(&self, message: &Message) -> Invocation<Result<Verdict, HookError>> {
-        let (indices, message) = (self.0.clone(), convert::message(message));
+        let (decide, message) = (self.decide.clone(), convert::message(message));
         Box::new(move |store, instance| {
             Box::pin(async move {
-                let guest = indices.load(&mut *store, instance)?;
-                let answer = guest.call_decide(&mut *store, &message).await?;
+                let (answer,) = decide.call(store, instance, (&message,)).await?;
                 Ok(answer.map(convert::verdict).map_err(convert::hook_error))
             })
         })
     }
 }
 
-impl Reply for Hook<reply::GuestIndices> {
+impl Reply for Replies {
     fn handle(&self, message: &Message) -> Invocation<Result<Outcome, HookError>> {
-        let (indices, message) = (self.0.clone(), convert::message(message));
+        let (handle, message) = (self.handle.clone(), convert::message(message));
         Box::new(move |store, instance| {
             Box::pin(async move {
-                let guest = indices.load(&mut *store, instance)?;
-                let answer = guest.call_handle(&mut *store, &message).await?;
+                let (answer,) = handle.call(store, instance, (&message,)).await?;
                 Ok(answer.map(convert::outcome).map_err(convert::hook_error))
             })
         })
     }
 }
 
-impl Prompt for Hook<prompt::GuestIndices> {
+impl Prompt for Prompts {
     fn compose(&self, messages: &[Message]) -> Invocation<Result<ModelRequest, HookError>> {
-        let (indices, messages) = (self.0.clone(), messages.iter().map(convert::message).collect::<Vec<_>>());
+        let (compose, messages) = (self.compose.clone(), messages.iter().map(convert::message).collect::<Vec<_>>());
         Box::new(move |store, instance| {
             Box::pin(async move {
-                let guest = indices.load(&mut *store, instance)?;
-                let answer = guest.call_compose(&mut *store, &messages).await?;
+                let (answer,) = compose.call(store, instance, (&messages,)).await?;
                 Ok(answer.map(convert::request).map_err(convert::hook_error))
             })
         })
     }
     fn read(&self, state: &[u8], completion: &Completion) -> Invocation<Result<Next, HookError>> {
-        let (indices, state, completion) = (self.0.clone(), state.to_vec(), convert::completion(completion));
+        let (read, state, completion) = (self.read.clone(), state.to_vec(), convert::completion(completion));
         Box::new(move |store, instance| {
             Box::pin(async move {
-                let guest = indices.load(&mut *store, instance)?;
-                let answer = guest.call_read(&mut *store, &state, &completion).await?;
+                let (answer,) = read.call(store, instance, (&state, &completion)).await?;
                 Ok(answer.map(convert::next).map_err(convert::hook_error))
             })
         })
