@@ -29,7 +29,7 @@ use crate::health::{Health, Vitals};
 use crate::link::{Caller, Links, LinksParts, Registry};
 use crate::rotation::{KeySource, KeyStatus, Keys, RotationRefusal};
 use crate::status::{Attempt, AttemptOutcome, ChannelStatus, HostStatus, PluginStatus};
-use crate::tasks;
+use crate::{rest, tasks};
 
 /// What a host is made of.
 pub struct HostOptions {
@@ -171,6 +171,7 @@ impl Host {
         host.0.tasks.spawn(tasks::follow_files(host.clone(), changes));
         host.0.tasks.spawn(tasks::fire_timers(host.clone()));
         host.0.tasks.spawn(tasks::purge(host.clone()));
+        host.0.tasks.spawn(rest::rest(host.clone()));
         host.0.keys.resume().await?;
         Ok(host)
     }

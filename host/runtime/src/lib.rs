@@ -14,6 +14,7 @@ mod health;
 mod host;
 pub mod link;
 mod messages;
+mod rest;
 mod restore;
 mod rotation;
 mod send;

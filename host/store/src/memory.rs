@@ -159,6 +159,12 @@ impl Fresh {
     pub(crate) fn is_begun(&self, id: InboxId) -> bool {
         self.messages.get(&id).is_some_and(|(message, _)| message.attempts > 0)
     }
+    /// Takes no more room than what is here needs.
+    pub(crate) fn shrink(&mut self) {
+        self.order.retain(|id| self.messages.contains_key(id));
+        self.order.shrink_to_fit();
+        self.messages.shrink_to_fit();
+    }
     pub(crate) fn forget(&mut self, id: InboxId) {
         if let Some((_, bytes)) = self.messages.remove(&id) {
             self.bytes -= bytes;
@@ -233,6 +239,17 @@ mod tests {
             fresh.forget(InboxId(id));
         }
         assert!(fresh.order.len() <= 2 * FRESH_MESSAGES);
+    }
+
+    #[test]
+    fn what_is_left_takes_little_room() {
+        let mut fresh = Fresh::default();
+        (0..FRESH_MESSAGES as i64).for_each(|id| fresh.insert(message(id), 1));
+        (1..FRESH_MESSAGES as i64).for_each(|id| fresh.forget(InboxId(id)));
+        fresh.shrink();
+        assert!(fresh.messages.capacity() < 10 && fresh.order.capacity() < 10);
+        assert!(fresh.get(InboxId(0)).is_some());
+        assert_eq!(fresh.order, [InboxId(0)]);
     }
 
     #[test]

@@ -132,6 +132,12 @@ impl Store {
         self.inner.stop();
     }
 
+    /// Lets go of memory that only a busy store needs; what comes next finds less at hand.
+    pub fn rest(&self) {
+        self.inner.seat.rest();
+        self.inner.shared.memory.fresh.lock().shrink();
+    }
+
     pub fn counters(&self) -> Counters {
         let shared = &self.inner.shared;
         Counters {

@@ -56,7 +56,7 @@ pub(crate) fn source(name: &str) -> PluginSource {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sources");
-        for name in ["policy", "reply", "prompt", "both", "broken"] {
+        for name in ["policy", "reply", "prompt", "both", "broken", "misfit"] {
             std::fs::create_dir_all(&folder).unwrap();
             place(&folder, name, &guests::bytes(name));
         }

@@ -97,6 +97,13 @@ fn two_hooks_in_one_component_are_refused() {
 
 /// F3
 #[test]
+fn functions_of_another_type_are_refused() {
+    let error = shared().describe(&source("misfit")).unwrap_err();
+    check(&error, &["`decide` of `switchhook:plugin/policy@0.1.0`", "expected `record` found `string`"]);
+}
+
+/// F3
+#[test]
 fn a_trap_in_describe_is_told_without_numbers() {
     let error = shared().describe(&source("broken")).unwrap_err();
     check(&error, &["failed in `describe`", "nothing to say about +[number]"]);

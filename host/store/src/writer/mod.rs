@@ -94,6 +94,13 @@ impl Writer {
         Self { conn, shared, durability, syncing, behind, wal, postponed, trouble, folder }
     }
 
+    /// Lets go of the pages at hand, which the next commits read again.
+    fn rest(&self) {
+        if let Err(error) = self.conn.execute_batch("PRAGMA shrink_memory") {
+            tracing::debug!(%error, "the pages at hand stay");
+        }
+    }
+
     /// How long until what was committed without a sync is to be synced; none where there is nothing of that kind.
     fn sync_due(&self) -> Option<Duration> {
         self.behind.get().map(|since| SYNC_WITHIN.saturating_sub(since.elapsed()))

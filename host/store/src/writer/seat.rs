@@ -39,6 +39,15 @@ impl Seat {
         back
     }
 
+    /// Has it let go of what only a busy writer needs, unless somebody commits right now.
+    pub(crate) fn rest(&self) {
+        if let Some(seat) = self.0.try_lock()
+            && let Some(writer) = seat.as_ref()
+        {
+            writer.rest();
+        }
+    }
+
     /// Has commits been as quick as this.
     #[cfg(test)]
     pub(crate) fn assume(&self, usual: std::time::Duration) {

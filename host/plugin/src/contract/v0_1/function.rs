@@ -9,6 +9,7 @@ use wasmtime::component::{
 use wasmtime::error::Context;
 use wasmtime::{Result, Store};
 
+use crate::breach::{Breach, root_cause};
 use crate::state::State;
 
 /// What a function of the contract takes and gives.
@@ -65,8 +66,10 @@ impl<S: Signature> Function<S> {
         let function = instance.get_func(&mut *store, self.index);
         let function = function.with_context(|| format!("`{}` is not a function", S::NAME))?;
         if !self.fits.load(Relaxed) {
-            let compared = function.typed::<S::Parameters<'static>, S::Answer>(&*store);
-            compared.with_context(|| format!("`{}` of `{}`", S::NAME, S::INTERFACE))?;
+            function.typed::<S::Parameters<'static>, S::Answer>(&*store).map_err(|error| {
+                let (name, interface, why) = (S::NAME, S::INTERFACE, root_cause(&error));
+                Breach::Forbidden(format!("its `{name}` of `{interface}` is not that of the contract: {why}"))
+            })?;
             self.fits.store(true, Relaxed);
         }
         Ok(function)

@@ -19,7 +19,10 @@ const LOOKS: usize = 10;
 /// Before memory is looked at.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// Sends so many messages through one run of a program, and prints a row for each tenth of them.
+/// How long nothing happens at the end: a host that was busy gives memory back within 200 seconds.
+const REST: Duration = Duration::from_secs(210);
+
+/// Sends so many messages through one run of a program, and prints a row for each tenth of them and one for a rest.
 pub(crate) async fn run(subject: Subject, grounds: &Grounds<'_>, count: usize) -> anyhow::Result<()> {
     println!("{}: {count} messages in bursts of {BATCH} from 50 chats\n", subject.name());
     println!("| messages | RSS, MiB | PSS, MiB | files, MiB | messages/s |\n|---:|---:|---:|---:|---:|");
@@ -40,6 +43,8 @@ pub(crate) async fn run(subject: Subject, grounds: &Grounds<'_>, count: usize) -
             look(&stage, running.pid(), done, &format!("{rate:.0}")).await?;
         }
     }
+    tokio::time::sleep(REST).await;
+    look(&stage, running.pid(), done, "at rest").await?;
     println!();
     running.end().await
 }

@@ -1,0 +1,63 @@
+//! After a rush: memory that only a busy host needs is given back once it is busy no more.
+
+use std::time::Duration;
+
+use crate::host::Host;
+
+/// How often it is looked whether it is. Connections that nobody needs are closed by then: after 90 seconds.
+const LOOK: Duration = Duration::from_secs(100);
+
+/// So many commits since the last rest make a rush. A message makes three: whoever has few of them keeps what is at hand.
+const RUSH: u64 = 1_000;
+
+/// So many commits between two looks are none to speak of: of timers, or of what connections note.
+const QUIET: u64 = 10;
+
+/// Looks for as long as the host runs.
+pub(crate) async fn rest(host: Host) {
+    let mut rush = Rush::default();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = host.0.stop.cancelled() => return,
+        }
+        if rush.is_over(host.0.store.counters().commits) {
+            host.0.store.rest();
+            let given_back = switchhook_heap::trim();
+            tracing::debug!(given_back, "it is quiet: memory that a busy host needs is let go of");
+        }
+    }
+}
+
+/// What was counted at earlier looks.
+#[derive(Default)]
+struct Rush {
+    at_rest: u64,
+    last: u64,
+}
+
+impl Rush {
+    /// Whether there was one since it was last over, and there is none now.
+    fn is_over(&mut self, commits: u64) -> bool {
+        let quiet = commits - std::mem::replace(&mut self.last, commits) <= QUIET;
+        let over = quiet && commits - self.at_rest >= RUSH;
+        if over {
+            self.at_rest = commits;
+        }
+        over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rush_is_over_once() {
+        let mut rush = Rush::default();
+        let looks = [0, RUSH / 2, RUSH / 2, RUSH, 5 * RUSH, 5 * RUSH + QUIET, 5 * RUSH + 2 * QUIET, 6 * RUSH];
+        let over = looks.map(|commits| rush.is_over(commits));
+        assert_eq!(over, [false, false, false, false, false, true, false, false]);
+        assert!(rush.is_over(6 * RUSH + QUIET), "it takes as many since the last");
+    }
+}
