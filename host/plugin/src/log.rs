@@ -47,6 +47,7 @@ impl GuestLog {
         let mut inner = self.0.lock();
         if level == LogLevel::Error {
             inner.remember(text.as_bytes());
+            inner.remember(b"\n");
         }
         inner.line(level, text);
     }

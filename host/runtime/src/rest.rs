@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::host::Host;
 
-/// How often it is looked whether it is. Connections that nobody needs are closed by then: after 90 seconds.
+/// How often it is looked whether it is. Connections that nobody needs are closed after two looks: they go at a sweep, 90
+/// seconds apart, that finds them idle for as long.
 const LOOK: Duration = Duration::from_secs(100);
 
 /// So many commits since the last rest make a rush. A message makes three: whoever has few of them keeps what is at hand.
@@ -22,8 +23,13 @@ pub(crate) async fn rest(host: Host) {
             () = host.0.stop.cancelled() => return,
         }
         if rush.is_over(host.0.store.counters().commits) {
-            host.0.store.rest();
-            let given_back = switchhook_heap::trim();
+            let store = host.0.store.clone();
+            // It takes a while, which the sockets of this thread should not wait for.
+            let given_back = tokio::task::spawn_blocking(move || {
+                store.rest();
+                switchhook_heap::trim()
+            });
+            let given_back = given_back.await.unwrap_or_default();
             tracing::debug!(given_back, "it is quiet: memory that a busy host needs is let go of");
         }
     }
@@ -34,13 +40,16 @@ pub(crate) async fn rest(host: Host) {
 struct Rush {
     at_rest: u64,
     last: u64,
+    /// Whether there was nothing to speak of before the last look.
+    was_quiet: bool,
 }
 
 impl Rush {
-    /// Whether there was one since it was last over, and there is none now.
+    /// Whether there was one since it was last over, and nothing to speak of for two looks.
     fn is_over(&mut self, commits: u64) -> bool {
         let quiet = commits - std::mem::replace(&mut self.last, commits) <= QUIET;
-        let over = quiet && commits - self.at_rest >= RUSH;
+        let quiet_twice = std::mem::replace(&mut self.was_quiet, quiet) && quiet;
+        let over = quiet_twice && commits - self.at_rest >= RUSH;
         if over {
             self.at_rest = commits;
         }
@@ -55,9 +64,11 @@ mod tests {
     #[test]
     fn a_rush_is_over_once() {
         let mut rush = Rush::default();
-        let looks = [0, RUSH / 2, RUSH / 2, RUSH, 5 * RUSH, 5 * RUSH + QUIET, 5 * RUSH + 2 * QUIET, 6 * RUSH];
+        let end = 5 * RUSH;
+        let looks =
+            [0, 0, RUSH / 2, RUSH / 2, RUSH, end, end + QUIET, end + 2 * QUIET, end + 3 * QUIET, end + 2 * RUSH];
         let over = looks.map(|commits| rush.is_over(commits));
-        assert_eq!(over, [false, false, false, false, false, true, false, false]);
-        assert!(rush.is_over(6 * RUSH + QUIET), "it takes as many since the last");
+        assert_eq!(over, [false, false, false, false, false, false, false, true, false, false]);
+        assert_eq!([0, 0].map(|more| rush.is_over(end + 2 * RUSH + more)), [false, true], "there was another");
     }
 }

@@ -7,7 +7,7 @@ use std::ptr;
 use crate::heap::{Heap, Region};
 
 const PAGE: usize = 64 << 10;
-/// It costs the host as much to make a memory larger by one page as by several.
+/// It costs the host as much to make a memory larger by one page as by several. A limit may be met by so much earlier.
 const AT_LEAST: usize = 4 * PAGE;
 
 unsafe extern "C" {

@@ -17,6 +17,7 @@ use self::bindings::exports::switchhook::plugin::{about, policy, prompt, reply};
 use self::bindings::switchhook::plugin::{attachments, groups, history, kv, kv_shared, log, types};
 use self::function::{Fits, Function, Signature};
 use super::{About, Bound, BoundHook, Described, Invocation, Policy, Prompt, Reply};
+use crate::breach::Breach;
 use crate::state::State;
 
 /// The versions that match it: 0.1.0, 0.1.1 and so on.
@@ -67,7 +68,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 
 /// Finds the functions of a component that exports `about` and the hook of this kind.
 pub(super) fn bind(pre: InstancePre<State>, kind: HookKind) -> wasmtime::Result<Bound> {
-    let (functions, hook): (Vec<Arc<dyn Fits>>, _) = match kind {
+    let (of_hook, hook): (Vec<Arc<dyn Fits>>, _) = match kind {
         HookKind::Policy => {
             let decide = Arc::new(Function::<Decide>::find(&pre)?);
             (vec![decide.clone()], BoundHook::Policy(Arc::new(Policies { decide })))
@@ -81,11 +82,10 @@ pub(super) fn bind(pre: InstancePre<State>, kind: HookKind) -> wasmtime::Result<
             (vec![compose.clone(), read.clone()], BoundHook::Prompt(Arc::new(Prompts { compose, read })))
         }
     };
-    let about = Guest {
-        describe: Arc::new(Function::<Describe>::find(&pre)?),
-        configure: Arc::new(Function::<Configure>::find(&pre)?),
-        functions: functions.into(),
-    };
+    let describe = Arc::new(Function::<Describe>::find(&pre)?);
+    let configure = Arc::new(Function::<Configure>::find(&pre)?);
+    let functions = [describe.clone() as _, configure.clone() as _].into_iter().chain(of_hook).collect();
+    let about = Guest { describe, configure, functions };
     Ok(Bound { pre, contract: TRACK, about: Arc::new(about), hook })
 }
 
@@ -110,7 +110,7 @@ signatures! {
     Read = "read" of "prompt": (&'a [u8], &'a prompt::Completion) -> Result<prompt::Next, types::HookError>;
 }
 
-/// `about`, together with the hook whose types it proves.
+/// `about`, together with all functions whose types it proves.
 struct Guest {
     describe: Arc<Function<Describe>>,
     configure: Arc<Function<Configure>>,
@@ -135,7 +135,11 @@ impl About for Guest {
         let (describe, functions) = (self.describe.clone(), self.functions.clone());
         Box::new(move |store, instance| {
             Box::pin(async move {
-                functions.iter().try_for_each(|function| function.check(store, instance))?;
+                let misfits = functions.iter().filter_map(|function| function.check(store, instance).err());
+                let misfits: Vec<String> = misfits.map(|error| error.to_string()).collect();
+                if !misfits.is_empty() {
+                    return Err(Breach::Forbidden(misfits.join("; ")).into());
+                }
                 let (description,) = describe.call(store, instance, ()).await?;
                 Ok(convert::described(description))
             })

@@ -100,6 +100,7 @@ fn two_hooks_in_one_component_are_refused() {
 fn functions_of_another_type_are_refused() {
     let error = shared().describe(&source("misfit")).unwrap_err();
     check(&error, &["`decide` of `switchhook:plugin/policy@0.1.0`", "expected `record` found `string`"]);
+    check(&error, &["`describe` of `switchhook:plugin/about@0.1.0`", "`configure` of `switchhook:plugin/about@0.1.0`"]);
 }
 
 /// F3

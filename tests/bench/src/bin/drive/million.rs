@@ -19,8 +19,8 @@ const LOOKS: usize = 10;
 /// Before memory is looked at.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// How long nothing happens at the end: a host that was busy gives memory back within 200 seconds.
-const REST: Duration = Duration::from_secs(210);
+/// How long nothing happens at the end: a host that was busy gives memory back within 300 seconds.
+const REST: Duration = Duration::from_secs(310);
 
 /// Sends so many messages through one run of a program, and prints a row for each tenth of them and one for a rest.
 pub(crate) async fn run(subject: Subject, grounds: &Grounds<'_>, count: usize) -> anyhow::Result<()> {
