@@ -109,7 +109,7 @@ mod tests {
         let mut end = 1003;
         for (size, align) in [(1, 1), (8, 8), (3, 2), (0, 1), (16, 16), (50, 4), (1, 64)] {
             let at = heap.allocate(of(size, align)).unwrap();
-            assert!(at >= end && at % align == 0, "{at}");
+            assert!(at >= end && at.is_multiple_of(align), "{at}");
             end = at + size;
         }
         assert!(end <= heap.region.end());
