@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 use wit_component::ComponentEncoder;
 
 const PLUGINS: [&str; 5] = ["allowlist", "router", "commands", "guide", "assistant"];
-/// Without WASI, which would cost every instance more than its call: see `plugins/runtime`.
+/// Without WASI, which every instance would have and none would ask: see `plugins/runtime`.
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Small before fast: what a guest costs is its call, and that is mostly copying pages.
