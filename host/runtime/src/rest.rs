@@ -8,8 +8,9 @@ use crate::host::Host;
 /// seconds apart, that finds them idle for as long.
 const LOOK: Duration = Duration::from_secs(100);
 
-/// So many commits since the last rest make a rush. A message makes three: whoever has few of them keeps what is at hand.
-const RUSH: u64 = 1_000;
+/// So many commits since the last rest make a rush: a message that comes alone makes three, a thousand that come together share
+/// a few hundred. Whoever has had few of them keeps what is at hand.
+const RUSH: u64 = 100;
 
 /// So many commits between two looks are none to speak of: of timers, or of what connections note.
 const QUIET: u64 = 10;
