@@ -332,7 +332,12 @@ async fn device_is_told_without_its_keys_and_keeps_its_session() {
     let (world, keys) = World::linked_with_keys(&whatsapp_config(&format!("\"+{ALICE}\""))).await;
     world.whatsapp().contact(ALICE, "Alice Liddell").await;
     let detail = async || world.host.call("GET", "devices/wa", json!(null)).await.1;
-    let device = detail().await;
+    // Asked for once it is connected, and not waited for.
+    let device = eventually("its picture is known", || async {
+        let device = detail().await;
+        device["picture"].is_string().then_some(device)
+    })
+    .await;
     let mut told: Vec<&str> = device.as_object().expect("a device").keys().map(String::as_str).collect();
     told.sort_unstable();
     assert_eq!(told, TOLD);
