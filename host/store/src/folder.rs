@@ -45,6 +45,10 @@ impl Folder {
             Err(error) => Err(error),
         }
     }
+    /// The folder failed us.
+    pub(crate) fn unusable(&self, reason: io::Error) -> StoreError {
+        StoreError::Folder { dir: self.dir.clone(), reason: Arc::new(reason) }
+    }
     /// Whether shared memory and locks can't be trusted here.
     pub(crate) fn is_on_network(&self) -> bool {
         network_magic(&self.dir)

@@ -23,7 +23,8 @@ use crate::writer::{Batch, Keeps, Shared, Undo, Work};
 pub struct Accepting {
     /// Each message has its id: work on it may start.
     pub seen: oneshot::Receiver<Result<Vec<Accepted>, StoreError>>,
-    /// The batch is on disk: the provider may be told.
+    /// The batch is on disk: the provider may be told. That comes with the next commit that is synced, or two milliseconds
+    /// later: an answer that needs no model costs one sync and not two.
     pub durable: oneshot::Receiver<Result<(), StoreError>>,
 }
 
@@ -277,6 +278,10 @@ impl Work for Accept {
             }
         }
         let _ = self.durable.send(result);
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps::WithTheNext
     }
 }
 

@@ -25,7 +25,8 @@ use crate::writer::{
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// A power cut: every commit that somebody waits for is synced, and all others within a tenth of a second.
+    /// A power cut: whoever waits for a commit is told once it is synced, by itself or with another that comes soon. All
+    /// others are within a tenth of a second.
     #[default]
     Power,
     /// The end of the process, however it comes; a power cut may lose the last commits, never the whole. What must never
@@ -63,7 +64,7 @@ pub struct Counters {
     pub commits_here: u64,
     /// Commits that survive a power cut.
     pub synced_commits: u64,
-    /// Syncs of commits that were not synced themselves, and that no other followed soon.
+    /// Syncs of commits that were not synced themselves, and that no other followed soon enough.
     pub late_syncs: u64,
     /// Writes asked for; several share a commit.
     pub ops: u64,

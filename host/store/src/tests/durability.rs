@@ -2,8 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::error::TryRecvError;
+
 use super::support::*;
 use crate::*;
+
+/// Longer than any case lasts.
+const FOR_GOOD: Duration = Duration::from_secs(3600);
 
 async fn until(f: &Fixture, what: &str, is_so: impl Fn(Counters) -> bool) -> Counters {
     let started = Instant::now();
@@ -19,19 +24,134 @@ async fn note(f: &Fixture, text: &str) {
     f.store.write_kv(vec![kv("note", KvChange::Set(text.into()))]).await;
 }
 
+/// A message that is taken in, while a sync is left to others for good; its commit is through.
+async fn taken_in(f: &Fixture, key: &str) -> (Vec<Accepted>, Accepting) {
+    f.store.seat().share_within(FOR_GOOD);
+    let mut accepting = f.store.accept(vec![new(key, "hello")]).await;
+    let accepted = (&mut accepting.seen).await.unwrap().unwrap();
+    f.store.settle().await.unwrap();
+    (accepted, accepting)
+}
+
+fn is_told(accepting: &mut Accepting) -> bool {
+    match accepting.durable.try_recv() {
+        Ok(how) => how.is_ok(),
+        Err(TryRecvError::Empty) => false,
+        Err(TryRecvError::Closed) => panic!("it is never told"),
+    }
+}
+
+/// The times the log was brought to disk.
+fn syncs(f: &Fixture) -> u64 {
+    let now = f.store.counters();
+    now.synced_commits + now.late_syncs
+}
+
 /// F6
 #[tokio::test]
 async fn what_is_awaited_is_synced_and_what_is_not_follows_soon() {
     let f = powered();
+    let id = f.accept("1", "hello").await;
     let before = f.store.counters();
-    f.accept("1", "hello").await;
-    let accepted = f.store.counters();
-    assert_eq!(accepted.synced_commits - before.synced_commits, 1);
+    f.store.commit_outcome(done(id)).await.unwrap();
+    let decided = f.store.counters();
+    assert_eq!(decided.synced_commits - before.synced_commits, 1);
     note(&f, "a").await;
-    let noted = until(&f, "the note is committed", |now| now.commits > accepted.commits).await;
-    assert_eq!(noted.synced_commits, accepted.synced_commits, "nobody waits for it");
-    let synced = until(&f, "it is synced all the same", |now| now.late_syncs > accepted.late_syncs).await;
-    assert_eq!(synced.synced_commits, accepted.synced_commits);
+    let noted = until(&f, "the note is committed", |now| now.commits > decided.commits).await;
+    assert_eq!(noted.synced_commits, decided.synced_commits, "nobody waits for it");
+    let synced = until(&f, "it is synced all the same", |now| now.late_syncs > decided.late_syncs).await;
+    assert_eq!(synced.synced_commits, decided.synced_commits);
+}
+
+/// F6: whoever tells a provider waits for the disk, whether or not another commit follows.
+#[tokio::test]
+async fn an_acceptance_is_told_when_it_is_synced() {
+    let f = powered();
+    let before = syncs(&f);
+    f.accept("1", "hello").await;
+    assert_eq!(syncs(&f) - before, 1);
+    let (_, mut accepting) = taken_in(&f, "2").await;
+    assert!(!is_told(&mut accepting), "nothing has synced it");
+    f.store.seat().share_within(Duration::ZERO);
+    note(&f, "wakes the writer").await;
+    accepting.durable.await.unwrap().unwrap();
+    assert_eq!(syncs(&f) - before, 2);
+}
+
+/// F6: one sync for a message and its outcome.
+#[tokio::test]
+async fn an_acceptance_shares_the_sync_of_its_outcome() {
+    for usual in [Duration::from_micros(1), Duration::from_secs(1)] {
+        let f = powered();
+        // By the lane, or by the writer.
+        f.store.seat().assume(usual);
+        let (accepted, mut accepting) = taken_in(&f, "1").await;
+        let [Accepted::New(id)] = accepted[..] else { panic!("{accepted:?}") };
+        let before = syncs(&f);
+        assert!(!is_told(&mut accepting));
+        f.store.commit_outcome(done(id)).await.unwrap();
+        accepting.durable.await.unwrap().unwrap();
+        assert_eq!(syncs(&f) - before, 1);
+    }
+}
+
+/// What comes twice is as safe the second time as the first.
+#[tokio::test]
+async fn a_duplicate_waits_for_the_sync_of_the_first() {
+    let f = powered();
+    let (_, mut first) = taken_in(&f, "1").await;
+    let (accepted, mut second) = taken_in(&f, "1").await;
+    assert!(matches!(accepted[..], [Accepted::Duplicate(_)]));
+    assert!(!is_told(&mut first) && !is_told(&mut second));
+    f.store.write(|_| Ok(())).await.unwrap();
+    assert!(is_told(&mut first) && is_told(&mut second));
+    let (_, mut third) = taken_in(&f, "1").await;
+    assert!(is_told(&mut third), "there is nothing to wait for");
+}
+
+#[tokio::test]
+async fn an_acceptance_waits_for_no_sync_where_none_is_wanted() {
+    let f = Fixture::new();
+    let (_, mut accepting) = taken_in(&f, "1").await;
+    assert!(is_told(&mut accepting));
+    assert_eq!(syncs(&f), 0);
+}
+
+#[tokio::test]
+async fn a_store_that_closes_syncs_and_tells_first() {
+    let f = powered();
+    let (_, accepting) = taken_in(&f, "1").await;
+    f.store.close();
+    accepting.durable.await.unwrap().unwrap();
+}
+
+/// A log that could not be synced may lack, on disk, what the next sync takes for written. What follows goes into a new one.
+#[tokio::test]
+async fn a_log_that_can_not_be_synced_is_begun_anew() {
+    let f = powered();
+    f.store.settle_all().await.unwrap();
+    let (log, aside) = (f.dir.path().join("journal.db-wal"), f.dir.path().join("aside"));
+    std::fs::rename(&log, &aside).unwrap();
+    std::os::unix::fs::symlink(&log, &log).unwrap();
+    let (accepted, accepting) = taken_in(&f, "1").await;
+    let [Accepted::New(id)] = accepted[..] else { panic!("{accepted:?}") };
+    let logged = std::fs::metadata(&aside).unwrap().len();
+    f.store.seat().share_within(Duration::ZERO);
+    note(&f, "wakes the writer").await;
+    match accepting.durable.await.unwrap() {
+        Err(StoreError::Folder { reason, .. }) => assert!(reason.to_string().contains("symbolic link"), "{reason}"),
+        other => panic!("the provider is told that it is safe: {other:?}"),
+    }
+    std::fs::remove_file(&log).unwrap();
+    std::fs::rename(&aside, &log).unwrap();
+    // A reader that is in the way is waited for.
+    let other = rusqlite::Connection::open(f.dir.path().join(crate::folder::FILE)).unwrap();
+    other.execute_batch("BEGIN; SELECT count(*) FROM inbox").unwrap();
+    assert!(f.store.commit_outcome(done(id)).await.unwrap_err().is_of_the_disk());
+    other.execute_batch("ROLLBACK").unwrap();
+    f.store.commit_outcome(done(id)).await.unwrap();
+    assert!(std::fs::metadata(&log).unwrap().len() < logged, "it was not begun anew");
+    assert!(matches!(f.accept_all(vec![new("1", "hello")]).await.unwrap()[..], [Accepted::Duplicate(_)]));
 }
 
 /// Whoever waits for a write may rely on everything before it.

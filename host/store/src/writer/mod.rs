@@ -6,10 +6,10 @@ mod postponed;
 mod seat;
 mod thread;
 mod trouble;
+mod unsynced;
 mod wal;
 mod work;
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +22,7 @@ use self::postponed::Postponed;
 pub(crate) use self::seat::Seat;
 pub(crate) use self::thread::Thread;
 use self::trouble::Trouble;
+use self::unsynced::Unsynced;
 use self::wal::Wal;
 pub(crate) use self::work::{Awaited, Barrier, Keeps, OnFullDisk, Ordered, Reading, Work};
 use crate::error::StoreError;
@@ -37,9 +38,6 @@ pub(crate) const QUEUE: usize = 1024;
 
 /// How long a write waits for another program that has the journal, once one has waited in vain.
 const BUSY_AGAIN: Duration = Duration::from_millis(100);
-
-/// How long a power cut may take back what nobody waited for: long enough that under load another commit syncs it, too.
-const SYNC_WITHIN: Duration = Duration::from_millis(100);
 
 /// What the writer and the store share.
 #[derive(Default)]
@@ -76,9 +74,11 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     durability: Durability,
     /// Whether the connection syncs its commits now.
-    syncing: Cell<bool>,
-    /// Since when something is committed that a power cut would take back.
-    behind: Cell<Option<Instant>>,
+    syncing: bool,
+    unsynced: Unsynced,
+    /// A sync of the log failed. What it was to bring to disk may be missing there although the next one goes well, and what
+    /// follows in the log would be missing with it.
+    log_in_doubt: bool,
     wal: Wal,
     postponed: Postponed,
     trouble: Trouble,
@@ -89,9 +89,9 @@ pub(crate) struct Writer {
 impl Writer {
     /// `conn` is as [`schema::writer`](crate::schema::writer) makes it for this durability.
     pub(crate) fn new(conn: Connection, shared: Arc<Shared>, durability: Durability, folder: Folder) -> Self {
-        let (syncing, behind) = (Cell::new(durability == Durability::Power), Cell::new(None));
         let (wal, postponed, trouble) = (Wal::of(&conn), Postponed::default(), Trouble::default());
-        Self { conn, shared, durability, syncing, behind, wal, postponed, trouble, folder }
+        let (syncing, unsynced) = (durability == Durability::Power, Unsynced::default());
+        Self { conn, shared, durability, syncing, unsynced, log_in_doubt: false, wal, postponed, trouble, folder }
     }
 
     /// Lets go of the pages at hand, which the next commits read again.
@@ -101,23 +101,31 @@ impl Writer {
         }
     }
 
-    /// How long until what was committed without a sync is to be synced; none where there is nothing of that kind.
-    fn sync_due(&self) -> Option<Duration> {
-        self.behind.get().map(|since| SYNC_WITHIN.saturating_sub(since.elapsed()))
-    }
-
-    /// Syncs what was committed without it.
-    fn catch_up(&self) {
-        if self.behind.get().is_none() {
-            return;
+    /// Syncs what was committed without it, and tells whoever waits for that.
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        if self.unsynced.is_empty() {
+            return Ok(());
         }
-        match self.folder.sync_log() {
+        let synced = self.folder.sync_log().map_err(|reason| self.folder.unusable(reason));
+        match &synced {
             Ok(()) => {
                 self.shared.late_syncs.fetch_add(1, Ordering::Relaxed);
             }
-            Err(error) => tracing::error!(%error, "the journal's log can't be synced; the next commit does it"),
+            Err(error) => {
+                tracing::error!(%error, "the journal's log can't be synced; it is begun anew before the next commit");
+                self.log_in_doubt = true;
+            }
         }
-        self.behind.set(None);
+        self.unsynced.settled();
+        self.tell(&synced);
+        synced
+    }
+
+    /// Tells whoever waited for a sync how it went.
+    fn tell(&mut self, synced: &Result<(), StoreError>) {
+        for work in self.unsynced.take_waiting() {
+            work.finish(synced.clone());
+        }
     }
 
     /// What was postponed goes first. While the disk does not take that, it is given nothing that came later either: the
@@ -192,9 +200,9 @@ impl Writer {
     }
 
     fn waiting_at_most<T>(
-        &self,
+        &mut self,
         wait: Duration,
-        work: impl FnOnce(&Self) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.conn.busy_timeout(wait)?;
         let done = work(self);
@@ -227,14 +235,22 @@ impl Writer {
         }
     }
 
-    /// Tells every write what became of it, but for those that are tried again.
+    /// Tells every write what became of it, but for those that are tried again, and those that wait for a sync.
     fn finish(&mut self, works: Vec<Box<dyn Work>>, result: Result<(), StoreError>) {
         let full = result.as_ref().is_err_and(StoreError::is_of_the_disk);
         let over = if full { self.postpone(works) } else { works };
         self.shared.postponed.store(self.postponed.len() as u64, Ordering::Relaxed);
         self.shared.over.fetch_add(over.len() as u64, Ordering::Release);
         for work in over {
-            work.finish(result.clone());
+            if result.is_ok() && !self.unsynced.is_empty() && work.keeps() == Keeps::WithTheNext {
+                self.unsynced.tell(work);
+            } else {
+                work.finish(result.clone());
+            }
+        }
+        // Last: who answers is held up by whoever is told before.
+        if self.unsynced.is_empty() {
+            self.tell(&Ok(()));
         }
     }
 
@@ -258,11 +274,15 @@ impl Writer {
     }
 
     /// Begins a transaction for these. Says whether its commit is to be synced.
-    fn begin(&self, works: &[Box<dyn Work>]) -> Result<bool, StoreError> {
+    fn begin(&mut self, works: &[Box<dyn Work>]) -> Result<bool, StoreError> {
+        if self.log_in_doubt {
+            self.wal.begin_anew(&self.conn)?;
+            self.log_in_doubt = false;
+        }
         let synced = match works.iter().map(|work| work.keeps()).max() {
             Some(Keeps::Power) => true,
             Some(Keeps::AsTheStore) => self.durability == Durability::Power,
-            Some(Keeps::Process) | None => false,
+            Some(Keeps::Process | Keeps::WithTheNext) | None => false,
         };
         self.sync_commits(synced)?;
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
@@ -270,7 +290,7 @@ impl Writer {
     }
 
     /// What comes after [`Writer::begin`], to the commit.
-    fn transact(&self, works: &mut [Box<dyn Work>], synced: bool) -> Result<Vec<Effect>, StoreError> {
+    fn transact(&mut self, works: &mut [Box<dyn Work>], synced: bool) -> Result<Vec<Effect>, StoreError> {
         let conn = &self.conn;
         let changes = conn.total_changes();
         let mut batch = Batch::new(conn, &self.shared.memory);
@@ -291,28 +311,33 @@ impl Writer {
         self.wal.committed((synced == (self.durability == Durability::Power)).then(|| started.elapsed()));
         edge("store.after_commit");
         self.shared.synced_commits.fetch_add(u64::from(synced), Ordering::Relaxed);
-        if !synced {
-            let since = self.behind.get().unwrap_or_else(Instant::now);
-            self.behind.set((self.durability == Durability::Power).then_some(since));
-        } else if conn.total_changes() != changes {
-            self.behind.set(None);
-        } else if self.behind.get().is_some() {
-            // A commit of nothing syncs nothing, and whoever waits for it may rely on what came before.
-            self.catch_up();
-        }
+        let changed = conn.total_changes() != changes;
+        self.committed(synced, changed)?;
         Ok(effects)
     }
 
+    /// What is on disk after a commit. One of nothing brings nothing there.
+    fn committed(&mut self, synced: bool, changed: bool) -> Result<(), StoreError> {
+        match (synced, changed) {
+            (true, true) => self.unsynced.settled(),
+            // Whoever waits for it may rely on what came before.
+            (true, false) => return self.catch_up(),
+            (false, true) if self.durability == Durability::Power => self.unsynced.add(),
+            (false, _) => {}
+        }
+        Ok(())
+    }
+
     /// Whether the commits that follow are synced. The log is synced as a whole, what was not before included.
-    fn sync_commits(&self, synced: bool) -> Result<(), StoreError> {
-        if self.syncing.get() != synced {
+    fn sync_commits(&mut self, synced: bool) -> Result<(), StoreError> {
+        if self.syncing != synced {
             // Not a kept statement: SQLite obeys this one when it prepares it, and outside of a transaction only.
             self.conn.execute_batch(if synced {
                 "PRAGMA synchronous = FULL"
             } else {
                 "PRAGMA synchronous = NORMAL"
             })?;
-            self.syncing.set(synced);
+            self.syncing = synced;
         }
         Ok(())
     }
@@ -320,6 +345,8 @@ impl Writer {
     /// The last try of all, and the end.
     fn close(mut self) {
         self.give_up();
+        // Whoever waits is told, and what goes wrong is logged.
+        let _ = self.catch_up();
         let Self { conn, folder, .. } = self;
         // By hand, since only the last connection to close would do it, and a reader may outlast this one.
         if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {

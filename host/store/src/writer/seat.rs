@@ -53,6 +53,12 @@ impl Seat {
     pub(crate) fn assume(&self, usual: std::time::Duration) {
         self.lock().as_ref().expect("the store is open").wal.assume(usual);
     }
+
+    /// Has whoever leaves the sync to another commit wait so long for one.
+    #[cfg(test)]
+    pub(crate) fn share_within(&self, wait: std::time::Duration) {
+        self.lock().as_mut().expect("the store is open").unsynced.share_within(wait);
+    }
 }
 
 /// A write that panics is over, too: what waits for it to be over must not wait for ever.

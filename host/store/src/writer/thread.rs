@@ -64,14 +64,15 @@ impl Thread {
     /// What waits, once something does; nothing where it is time to try again what the disk did not take. Where the last
     /// commit was not synced and none follows soon, its log is synced meanwhile.
     fn next(&mut self) -> Option<Vec<Box<dyn Work>>> {
-        if let Some(left) = self.writing(|writer| writer.sync_due()) {
+        if let Some(left) = self.writing(|writer| writer.unsynced.due()) {
             // A queue that is never empty must not put it off.
             if !left.is_zero()
                 && let Some(next) = self.next_within(left)
             {
                 return next;
             }
-            self.writing(|writer| writer.catch_up());
+            // Whoever waits is told, and what goes wrong is logged.
+            let _ = self.writing(Writer::catch_up);
         }
         match self.writing(|writer| writer.postponed.next_try()) {
             Some(wait) => self.next_within(wait).unwrap_or_else(|| Some(Vec::new())),

@@ -4,6 +4,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::ffi::SQLITE_BUSY;
+
+use crate::error::StoreError;
 
 /// From so many pages on it is folded into the journal: SQLite's own number.
 const FOLD_AT: i32 = 1000;
@@ -66,6 +69,14 @@ impl Wal {
         }
         if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             tracing::debug!(%error, "the log could not be folded into the journal; the next commit tries again");
+        }
+    }
+
+    /// Brings all of it into the journal, and begins at its start. Waits for whoever reads from it.
+    pub(super) fn begin_anew(&self, conn: &Connection) -> Result<(), StoreError> {
+        match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))? {
+            0 => Ok(()),
+            _busy => Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_BUSY), None).into()),
         }
     }
 }

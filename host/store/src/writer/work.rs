@@ -42,9 +42,12 @@ pub(crate) enum OnFullDisk {
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Keeps {
-    /// The end of the process; a power cut only from [`SYNC_WITHIN`] later on. For what nobody waits for: a sync is the
+    /// The end of the process; a power cut only from a tenth of a second later on. For what nobody waits for: a sync is the
     /// dearest part of a commit, and the next one syncs the log as a whole.
     Process,
+    /// What the store was opened for, and whoever waits is told then: by the sync of another commit, or by its own where none
+    /// follows within two milliseconds. For an acceptance: its outcome follows, and the provider has time.
+    WithTheNext,
     /// What the store was opened for.
     AsTheStore,
     /// A power cut, always: what must never step back, such as a ratchet.
