@@ -1,16 +1,21 @@
-//! The allocator's memory, seen as what the system has lent us.
+//! The allocator, and the memory that the system has lent it.
+//!
+//! On the usual servers it is jemalloc, for all of the process, SQLite included: a message takes a few hundred pieces of
+//! memory, on one thread, and they are freed on others. Its pages are as large as those of the machine that builds it,
+//! which is why it is not used where a kernel may have larger ones than another.
 
-/// Gives back to the system what is free in whole pages; says whether there was any. Some milliseconds for each ten
-/// mebibytes, during which whoever allocates may wait: for when nothing is under way. Where the C library is not glibc there
-/// is nothing to do.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[path = "jemalloc.rs"]
+mod allocator;
+#[cfg(all(target_os = "linux", target_env = "gnu", not(target_arch = "x86_64")))]
+#[path = "glibc.rs"]
+mod allocator;
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[path = "other.rs"]
+mod allocator;
+
+/// Gives back to the system what is free in whole pages; false where that can't be asked for. Some milliseconds for each
+/// ten mebibytes, during which whoever allocates may wait: for when nothing is under way.
 pub fn trim() -> bool {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        #[allow(unsafe_code, reason = "the allocator is asked through libc")]
-        // SAFETY: it may be called at any time, by any thread.
-        let given_back = unsafe { libc::malloc_trim(0) };
-        given_back == 1
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    false
+    allocator::trim()
 }
