@@ -57,7 +57,7 @@ pub enum StoreError {
     #[error("this account's state was cleared meanwhile: nothing that was known of it before is kept")]
     Cleared,
     #[error("the tables can't be brought up to date: {reason}")]
-    Migration { reason: Arc<refinery::Error> },
+    Migration { reason: Arc<rusqlite_migration::Error> },
     #[error("the journal can't be read or written: {reason}")]
     Sql { reason: Arc<rusqlite::Error> },
     /// The outcome of a message that is no longer pending; somebody else decided it.

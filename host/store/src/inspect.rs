@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 
 use crate::error::StoreError;
 
-/// Where the migrations are noted that a journal has had.
+/// Where the first versions noted the migrations that a journal had had.
 const HISTORY: &str = "refinery_schema_history";
 /// Every journal has these, of whatever version.
 const OURS: [&str; 2] = ["meta", "inbox"];
@@ -26,23 +26,45 @@ pub(crate) fn inspect(conn: &Connection, file: &Path, newest: i64) -> Result<(),
         let mut names = conn.prepare(TABLES)?;
         names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
     };
-    if !tables.is_empty() {
+    if tables.is_empty() {
+        // Made by another program that has not got to its tables yet, or has emptied them.
+        if user_version(conn)? != 0 {
+            return Err(StoreError::Foreign { file: file.to_owned() });
+        }
+    } else {
         let has = |name: &str| tables.iter().any(|table| table == name);
-        let at: Option<i64> = match has(HISTORY) {
-            true => conn.query_row(&format!("SELECT max(version) FROM {HISTORY}"), [], |row| row.get(0))?,
-            false => None,
-        };
+        let at = if has(HISTORY) { noted(conn)? } else { user_version(conn)? };
         match at {
-            Some(has) if has > newest => return Err(StoreError::Newer { file: file.to_owned(), has, newest }),
-            Some(_) if OURS.iter().all(|ours| has(ours)) => {}
-            // The first start was cut short.
-            None if tables == [HISTORY] => {}
-            _ => return Err(StoreError::Foreign { file: file.to_owned() }),
+            0 if tables == [HISTORY] => {} // The first start of a first version was cut short.
+            0 => return Err(StoreError::Foreign { file: file.to_owned() }),
+            _ if !OURS.iter().all(|ours| has(ours)) => return Err(StoreError::Foreign { file: file.to_owned() }),
+            has if has > newest => return Err(StoreError::Newer { file: file.to_owned(), has, newest }),
+            _ => {}
         }
         whole(conn, file)?;
     }
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(())
+}
+
+/// How many migrations the journal has had, as the first versions noted it.
+fn noted(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row(&format!("SELECT coalesce(max(version), 0) FROM {HISTORY}"), [], |row| row.get(0))
+}
+
+fn user_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Has a journal of a first version note its own as all others do.
+pub(crate) fn bring_version_over(conn: &mut Connection) -> rusqlite::Result<()> {
+    if !conn.table_exists(None, HISTORY)? {
+        return Ok(());
+    }
+    let transaction = conn.transaction()?;
+    transaction.pragma_update(None, "user_version", noted(&transaction)?)?;
+    transaction.execute_batch(&format!("DROP TABLE {HISTORY}"))?;
+    transaction.commit()
 }
 
 fn whole(conn: &Connection, file: &Path) -> Result<(), StoreError> {

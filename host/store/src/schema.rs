@@ -4,27 +4,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use refinery::{Migration, Runner};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite_migration::{M, Migrations};
 use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 use crate::folder::Folder;
-use crate::inspect::inspect;
+use crate::inspect::{self, inspect};
 use crate::keys::{KeyId, Keyring};
 use crate::rotation::{self, IndexKey};
 use crate::seal::{Sealer, Table, Vault};
 use crate::store::Durability;
 
-/// What the tables came to be by, in order; numbered from one.
-const MIGRATIONS: [(&str, &str); 6] = [
-    ("V1__first", include_str!("../migrations/V1__first.sql")),
-    ("V2__account_state", include_str!("../migrations/V2__account_state.sql")),
-    ("V3__linking", include_str!("../migrations/V3__linking.sql")),
-    ("V4__traffic", include_str!("../migrations/V4__traffic.sql")),
-    ("V5__rotation", include_str!("../migrations/V5__rotation.sql")),
-    ("V6__receipts", include_str!("../migrations/V6__receipts.sql")),
+/// What the tables came to be by, in order. How many of them a journal has had is its `user_version`.
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../migrations/V1__first.sql")),
+    M::up(include_str!("../migrations/V2__account_state.sql")),
+    M::up(include_str!("../migrations/V3__linking.sql")),
+    M::up(include_str!("../migrations/V4__traffic.sql")),
+    M::up(include_str!("../migrations/V5__rotation.sql")),
+    M::up(include_str!("../migrations/V6__receipts.sql")),
 ];
 
 /// How long a connection waits for another program that has the journal: what SQLite's users are used to.
@@ -119,8 +119,7 @@ fn index_key(conn: &Connection, folder: &Folder, sealer: &Sealer) -> Result<Opti
 }
 
 fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+    inspect::bring_version_over(conn)?;
     let failed = |reason| StoreError::Migration { reason: Arc::new(reason) };
-    let all: Result<Vec<_>, _> = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
-    Runner::new(&all.map_err(failed)?).run(conn).map_err(failed)?;
-    Ok(())
+    Migrations::from_slice(MIGRATIONS).to_latest(conn).map_err(failed)
 }

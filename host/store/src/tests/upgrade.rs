@@ -1,27 +1,32 @@
 //! Stores that an earlier version made.
 
-use refinery::{Migration, Runner};
 use rusqlite::Connection;
 use switchhook_core::time::{Clock, UnixMillis};
 
 use super::support::*;
 use crate::*;
 
-const BEFORE_TRAFFIC: [(&str, &str); 3] = [
-    ("V1__first", include_str!("../../migrations/V1__first.sql")),
-    ("V2__account_state", include_str!("../../migrations/V2__account_state.sql")),
-    ("V3__linking", include_str!("../../migrations/V3__linking.sql")),
+const BEFORE_TRAFFIC: [&str; 3] = [
+    include_str!("../../migrations/V1__first.sql"),
+    include_str!("../../migrations/V2__account_state.sql"),
+    include_str!("../../migrations/V3__linking.sql"),
 ];
+
+/// What the first versions noted their migrations in.
+const NOTED: &str = "CREATE TABLE refinery_schema_history(
+    version INT4 PRIMARY KEY, name VARCHAR(255), applied_on VARCHAR(255), checksum VARCHAR(255));";
 
 /// The same journal in a store that has counted nothing yet.
 fn before_traffic(f: Fixture) -> Fixture {
     let Fixture { dir, clock, store } = f;
     store.close();
     let older = tempfile::tempdir().unwrap();
-    let mut conn = Connection::open(older.path().join("journal.db")).unwrap();
-    let migrations: Vec<_> =
-        BEFORE_TRAFFIC.iter().map(|(name, sql)| Migration::unapplied(name, sql).unwrap()).collect();
-    Runner::new(&migrations).run(&mut conn).unwrap();
+    let conn = Connection::open(older.path().join("journal.db")).unwrap();
+    conn.execute_batch(NOTED).unwrap();
+    for (version, sql) in (1..).zip(BEFORE_TRAFFIC) {
+        conn.execute_batch(sql).unwrap();
+        conn.execute("INSERT INTO refinery_schema_history VALUES (?1, '', '', '')", [version]).unwrap();
+    }
     conn.execute("ATTACH ?1 AS newer", [dir.path().join("journal.db").to_str().unwrap()]).unwrap();
     let columns = [
         ("meta", "name, value"),
@@ -56,4 +61,9 @@ async fn an_older_store_finds_what_it_sent_today() {
     f.store.end_delivery(ids[2], DeliveryEnd::Sent { provider_id: None }, None).await.unwrap();
     let today = f.store.tally(&account()).within(UnixMillis(now.0 - 3_600_000), UnixMillis(now.0 + 3_600_000));
     assert_eq!(today.sent, 3);
+    let version = |conn: &Connection| conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    let (f, _) = f.reopen();
+    let journal = Connection::open(f.dir.path().join("journal.db")).unwrap();
+    assert_eq!(version(&journal).unwrap(), 6, "its version is where all others have it");
+    assert!(!journal.table_exists(None, "refinery_schema_history").unwrap());
 }
