@@ -14,8 +14,8 @@ mod allocator;
 #[path = "other.rs"]
 mod allocator;
 
-/// Gives back to the system what is free in whole pages; false where that can't be asked for. Some milliseconds for each
-/// ten mebibytes, during which whoever allocates may wait: for when nothing is under way.
-pub fn trim() -> bool {
-    allocator::trim()
+/// Gives back to the system what is free in whole pages, where that can be asked for. Some milliseconds for each ten
+/// mebibytes, during which whoever allocates may wait: for when nothing is under way.
+pub fn trim() {
+    allocator::trim();
 }

@@ -1,3 +1,1 @@
-pub(super) fn trim() -> bool {
-    false
-}
+pub(super) fn trim() {}

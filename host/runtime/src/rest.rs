@@ -26,12 +26,13 @@ pub(crate) async fn rest(host: Host) {
         if rush.is_over(host.0.store.counters().commits) {
             let store = host.0.store.clone();
             // It takes a while, which the sockets of this thread should not wait for.
-            let given_back = tokio::task::spawn_blocking(move || {
+            let rested = tokio::task::spawn_blocking(move || {
                 store.rest();
-                switchhook_heap::trim()
+                switchhook_heap::trim();
             });
-            let given_back = given_back.await.unwrap_or_default();
-            tracing::debug!(given_back, "it is quiet: memory that a busy host needs is let go of");
+            if rested.await.is_ok() {
+                tracing::debug!("it is quiet: memory that a busy host needs is let go of");
+            }
         }
     }
 }

@@ -98,6 +98,13 @@ impl StoreError {
         }
     }
 
+    /// Whether the disk did not confirm that it has something: it may have it or not.
+    pub(crate) fn is_of_a_sync(&self) -> bool {
+        let Self::Sql { reason } = self else { return false };
+        let failed = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC];
+        matches!(&**reason, rusqlite::Error::SqliteFailure(error, _) if failed.contains(&error.extended_code))
+    }
+
     /// SQLite undid the transaction by itself, whatever failed in it.
     pub(crate) fn rolled_back() -> Self {
         let reason = Some("the transaction was undone".to_owned());

@@ -36,19 +36,6 @@ impl Folder {
     pub(crate) fn file(&self) -> PathBuf {
         self.dir.join(FILE)
     }
-    /// Brings the journal's log to disk. No lock lies on it, which closing a file of ours would let go of.
-    pub(crate) fn sync_log(&self) -> io::Result<()> {
-        match File::open(self.dir.join(LOG)) {
-            Ok(log) => log.sync_data(),
-            // All of it is in the journal itself.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-    /// The folder failed us.
-    pub(crate) fn unusable(&self, reason: io::Error) -> StoreError {
-        StoreError::Folder { dir: self.dir.clone(), reason: Arc::new(reason) }
-    }
     /// Whether shared memory and locks can't be trusted here.
     pub(crate) fn is_on_network(&self) -> bool {
         network_magic(&self.dir)
@@ -56,8 +43,6 @@ impl Folder {
 }
 
 pub(crate) const FILE: &str = "journal.db";
-/// SQLite's name for its write-ahead log.
-const LOG: &str = "journal.db-wal";
 
 fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)

@@ -24,7 +24,8 @@ pub struct Accepting {
     /// Each message has its id: work on it may start.
     pub seen: oneshot::Receiver<Result<Vec<Accepted>, StoreError>>,
     /// The batch is on disk: the provider may be told. That comes with the next commit that is synced, or two milliseconds
-    /// later: an answer that needs no model costs one sync and not two.
+    /// later: an answer that needs no model costs one sync and not two. Where it fails, the batch may be kept all the same,
+    /// and is known when it comes again.
     pub durable: oneshot::Receiver<Result<(), StoreError>>,
 }
 

@@ -8,7 +8,9 @@
 //! Other connections need nothing of this: what they may see is written by the time they can know of it, and nothing is
 //! held back but within a commit.
 
+mod disk;
 mod merge;
 mod vfs;
 
+pub use disk::{fail_syncs, sync};
 pub use vfs::open;

@@ -8,8 +8,8 @@ use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
 use rusqlite::ffi::{
-    SQLITE_CANTOPEN, SQLITE_IOERR, SQLITE_OK, SQLITE_OPEN_WAL, sqlite3_file, sqlite3_filename, sqlite3_int64,
-    sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
+    SQLITE_CANTOPEN, SQLITE_IOERR, SQLITE_IOERR_FSYNC, SQLITE_OK, SQLITE_OPEN_WAL, sqlite3_file, sqlite3_filename,
+    sqlite3_int64, sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
 };
 use rusqlite::{Connection, OpenFlags};
 
@@ -66,10 +66,12 @@ fn make() -> Result<Base, c_int> {
 
 /// A log, in the memory that SQLite keeps for a file. Behind it lies the base's file.
 #[repr(C)]
-struct Log {
+pub(crate) struct Log {
     /// First, since SQLite looks for it there.
     file: sqlite3_file,
     merge: Merge,
+    /// Whether its syncs fail, for a test.
+    pub(crate) fails: bool,
 }
 
 // SQLite aligns the memory of a file to 8 bytes, and what lies behind a log must be aligned so, too.
@@ -124,7 +126,11 @@ unsafe extern "C" fn open_file(
         (*real.0).pMethods = ptr::null();
         let code = open(base.as_ptr(), name, real.0, flags, out);
         if code == SQLITE_OK {
-            file.cast::<Log>().write(Log { file: sqlite3_file { pMethods: &METHODS }, merge: Merge::default() });
+            file.cast::<Log>().write(Log {
+                file: sqlite3_file { pMethods: &raw const METHODS },
+                merge: Merge::default(),
+                fails: false,
+            });
         } else if let Some(close) = (*real.0).pMethods.as_ref().and_then(|methods| methods.xClose) {
             close(real.0);
         }
@@ -132,7 +138,7 @@ unsafe extern "C" fn open_file(
     }
 }
 
-static METHODS: sqlite3_io_methods = sqlite3_io_methods {
+pub(crate) static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     // Without shared memory and mapped pages, which only the database itself has.
     iVersion: 1,
     xClose: Some(close),
@@ -193,7 +199,7 @@ macro_rules! pass_on {
 
 pass_on!(read, xRead, Merge::flush, into: *mut c_void, len: c_int, at: sqlite3_int64);
 pass_on!(truncate, xTruncate, Merge::flush, size: sqlite3_int64);
-pass_on!(sync, xSync, Merge::flush, flags: c_int);
+pass_on!(bring_to_disk, xSync, Merge::flush, flags: c_int);
 pass_on!(file_size, xFileSize, Merge::flush, size: *mut sqlite3_int64);
 pass_on!(file_control, xFileControl, Merge::flush, what: c_int, with: *mut c_void);
 pass_on!(lock, xLock, nothing, level: c_int);
@@ -201,6 +207,13 @@ pass_on!(unlock, xUnlock, nothing, level: c_int);
 pass_on!(check_reserved_lock, xCheckReservedLock, nothing, out: *mut c_int);
 pass_on!(sector_size, xSectorSize, nothing);
 pass_on!(device_characteristics, xDeviceCharacteristics, nothing);
+
+/// # Safety
+/// As for [`Real::of`]; nobody else uses the file meanwhile.
+pub(crate) unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
+    // SAFETY: by the caller's word.
+    unsafe { if (*file.cast::<Log>()).fails { SQLITE_IOERR_FSYNC } else { bring_to_disk(file, flags) } }
+}
 
 fn nothing(_: &mut Merge, _: &mut Real) -> Result<(), i32> {
     Ok(())

@@ -24,9 +24,9 @@ async fn note(f: &Fixture, text: &str) {
     f.store.write_kv(vec![kv("note", KvChange::Set(text.into()))]).await;
 }
 
-/// A message that is taken in, while a sync is left to others for good; its commit is through.
+/// A message that is taken in, while nothing is synced but with others; its commit is through.
 async fn taken_in(f: &Fixture, key: &str) -> (Vec<Accepted>, Accepting) {
-    f.store.seat().share_within(FOR_GOOD);
+    f.store.seat().wait_for_a_sync(FOR_GOOD);
     let mut accepting = f.store.accept(vec![new(key, "hello")]).await;
     let accepted = (&mut accepting.seen).await.unwrap().unwrap();
     f.store.settle().await.unwrap();
@@ -72,7 +72,7 @@ async fn an_acceptance_is_told_when_it_is_synced() {
     assert_eq!(syncs(&f) - before, 1);
     let (_, mut accepting) = taken_in(&f, "2").await;
     assert!(!is_told(&mut accepting), "nothing has synced it");
-    f.store.seat().share_within(Duration::ZERO);
+    f.store.seat().wait_for_a_sync(Duration::ZERO);
     note(&f, "wakes the writer").await;
     accepting.durable.await.unwrap().unwrap();
     assert_eq!(syncs(&f) - before, 2);
@@ -121,52 +121,79 @@ async fn an_acceptance_waits_for_no_sync_where_none_is_wanted() {
 async fn a_store_that_closes_syncs_and_tells_first() {
     let f = powered();
     let (_, accepting) = taken_in(&f, "1").await;
+    let (store, before) = (f.store.clone(), syncs(&f));
     f.store.close();
     accepting.durable.await.unwrap().unwrap();
+    assert_eq!(store.counters().late_syncs + store.counters().synced_commits - before, 1);
+}
+
+fn logged(f: &Fixture) -> u64 {
+    std::fs::metadata(f.dir.path().join("journal.db-wal")).unwrap().len()
 }
 
 /// A log that could not be synced may lack, on disk, what the next sync takes for written. What follows goes into a new one.
 #[tokio::test]
 async fn a_log_that_can_not_be_synced_is_begun_anew() {
     let f = powered();
-    f.store.settle_all().await.unwrap();
-    let (log, aside) = (f.dir.path().join("journal.db-wal"), f.dir.path().join("aside"));
-    std::fs::rename(&log, &aside).unwrap();
-    std::os::unix::fs::symlink(&log, &log).unwrap();
     let (accepted, accepting) = taken_in(&f, "1").await;
     let [Accepted::New(id)] = accepted[..] else { panic!("{accepted:?}") };
-    let logged = std::fs::metadata(&aside).unwrap().len();
-    f.store.seat().share_within(Duration::ZERO);
+    let before = logged(&f);
+    f.store.seat().fail_syncs(true);
+    f.store.seat().wait_for_a_sync(Duration::ZERO);
     note(&f, "wakes the writer").await;
-    match accepting.durable.await.unwrap() {
-        Err(StoreError::Folder { reason, .. }) => assert!(reason.to_string().contains("symbolic link"), "{reason}"),
-        other => panic!("the provider is told that it is safe: {other:?}"),
-    }
-    std::fs::remove_file(&log).unwrap();
-    std::fs::rename(&aside, &log).unwrap();
+    assert!(accepting.durable.await.unwrap().unwrap_err().is_of_a_sync(), "nobody is told that it is safe");
+    f.store.seat().fail_syncs(false);
     // A reader that is in the way is waited for.
     let other = rusqlite::Connection::open(f.dir.path().join(crate::folder::FILE)).unwrap();
     other.execute_batch("BEGIN; SELECT count(*) FROM inbox").unwrap();
     assert!(f.store.commit_outcome(done(id)).await.unwrap_err().is_of_the_disk());
     other.execute_batch("ROLLBACK").unwrap();
     f.store.commit_outcome(done(id)).await.unwrap();
-    assert!(std::fs::metadata(&log).unwrap().len() < logged, "it was not begun anew");
+    assert!(logged(&f) < before, "it was not begun anew");
     assert!(matches!(f.accept_all(vec![new("1", "hello")]).await.unwrap()[..], [Accepted::Duplicate(_)]));
+}
+
+/// A commit that fails in its sync fails what was to be synced with it: another sync that goes well says nothing of that.
+#[tokio::test]
+async fn what_a_failed_commit_was_to_sync_is_told_with_a_log_begun_anew() {
+    let f = powered();
+    let (accepted, mut accepting) = taken_in(&f, "1").await;
+    let [Accepted::New(id)] = accepted[..] else { panic!("{accepted:?}") };
+    let before = logged(&f);
+    f.store.seat().fail_syncs(true);
+    assert!(f.store.commit_outcome(done(id)).await.unwrap_err().is_of_a_sync());
+    assert!(!is_told(&mut accepting));
+    f.store.seat().fail_syncs(false);
+    f.store.commit_outcome(done(id)).await.unwrap();
+    accepting.durable.await.unwrap().unwrap();
+    assert!(logged(&f) < before, "it was not begun anew");
+}
+
+/// To fold the log begins with a sync of it.
+#[tokio::test]
+async fn a_fold_that_fails_in_its_sync_has_the_log_begun_anew() {
+    let f = powered();
+    f.store.seat().wait_for_a_sync(FOR_GOOD);
+    f.store.seat().fail_syncs(true);
+    for n in 0..80 {
+        f.store.write_kv(vec![kv(&n.to_string(), KvChange::Set(vec![7; 60_000]))]).await;
+    }
+    f.store.settle().await.unwrap();
+    let before = logged(&f);
+    f.store.seat().fail_syncs(false);
+    f.store.write(|_| Ok(())).await.unwrap();
+    assert!(logged(&f) < before, "it was not begun anew");
 }
 
 /// Whoever waits for a write may rely on everything before it.
 #[tokio::test]
 async fn an_awaited_write_syncs_what_came_before_although_it_changes_nothing() {
     let f = powered();
-    f.accept("1", "hello").await;
-    let before = f.store.counters();
-    f.accept("2", "hello").await;
+    f.store.seat().wait_for_a_sync(FOR_GOOD);
+    let before = syncs(&f);
     note(&f, "a").await;
-    assert!(matches!(f.accept_all(vec![new("1", "hello")]).await.unwrap()[..], [Accepted::Duplicate(_)]));
-    let after = f.store.counters();
-    // In one commit with the note, or after it: in no case is that left behind.
-    let synced = |now: Counters| now.synced_commits + now.late_syncs;
-    assert!(synced(after) - synced(before) >= 2, "{before:?} {after:?}");
+    f.store.write(|_| Ok(())).await.unwrap();
+    assert_eq!(syncs(&f) - before, 1, "in one commit with the note, or after it");
 }
 
 /// F6: what was written without a sync survives the process as before.

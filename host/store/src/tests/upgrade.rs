@@ -67,3 +67,36 @@ async fn an_older_store_finds_what_it_sent_today() {
     assert_eq!(version(&journal).unwrap(), 6, "its version is where all others have it");
     assert!(!journal.table_exists(None, "refinery_schema_history").unwrap());
 }
+
+/// Before a byte of it is changed.
+#[test]
+fn a_file_that_is_not_ours_or_is_newer_is_refused() {
+    let notes = "CREATE TABLE refinery_schema_history (version INT4); INSERT INTO refinery_schema_history VALUES";
+    let ours = "CREATE TABLE meta (a); CREATE TABLE inbox (a);";
+    let (foreign, newer) = ("foreign-database", "newer-database");
+    let cases = [
+        ("CREATE TABLE recipes (dish)".to_owned(), foreign),
+        ("CREATE TABLE recipes (dish); PRAGMA user_version = 3".to_owned(), foreign),
+        ("PRAGMA user_version = 3".to_owned(), foreign),
+        (format!("{ours} CREATE TABLE recipes (dish)"), foreign),
+        (format!("{ours} PRAGMA user_version = 99"), newer),
+        (format!("{ours} {notes} (99)"), newer),
+    ];
+    for (sql, code) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("journal.db");
+        Connection::open(&file).unwrap().execute_batch(&sql).unwrap();
+        let before = std::fs::read(&file).unwrap();
+        let error = Store::open(options(dir.path())).map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), code, "{sql}: {error}");
+        assert_eq!(std::fs::read(&file).unwrap(), before, "{sql}");
+    }
+}
+
+/// Of the first versions: nothing but the list of migrations.
+#[test]
+fn a_first_start_that_was_cut_short_is_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    Connection::open(dir.path().join("journal.db")).unwrap().execute_batch(NOTED).unwrap();
+    Store::open(options(dir.path())).unwrap();
+}

@@ -4,6 +4,7 @@
 mod batch;
 mod postponed;
 mod seat;
+mod syncing;
 mod thread;
 mod trouble;
 mod unsynced;
@@ -76,8 +77,8 @@ pub(crate) struct Writer {
     /// Whether the connection syncs its commits now.
     syncing: bool,
     unsynced: Unsynced,
-    /// A sync of the log failed. What it was to bring to disk may be missing there although the next one goes well, and what
-    /// follows in the log would be missing with it.
+    /// A sync of the log failed, whoever asked for it. What it was to bring to disk may be missing there although the next
+    /// one goes well, and what follows in the log would be missing with it.
     log_in_doubt: bool,
     wal: Wal,
     postponed: Postponed,
@@ -98,33 +99,6 @@ impl Writer {
     fn rest(&self) {
         if let Err(error) = self.conn.execute_batch("PRAGMA shrink_memory") {
             tracing::debug!(%error, "the pages at hand stay");
-        }
-    }
-
-    /// Syncs what was committed without it, and tells whoever waits for that.
-    fn catch_up(&mut self) -> Result<(), StoreError> {
-        if self.unsynced.is_empty() {
-            return Ok(());
-        }
-        let synced = self.folder.sync_log().map_err(|reason| self.folder.unusable(reason));
-        match &synced {
-            Ok(()) => {
-                self.shared.late_syncs.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(error) => {
-                tracing::error!(%error, "the journal's log can't be synced; it is begun anew before the next commit");
-                self.log_in_doubt = true;
-            }
-        }
-        self.unsynced.settled();
-        self.tell(&synced);
-        synced
-    }
-
-    /// Tells whoever waited for a sync how it went.
-    fn tell(&mut self, synced: &Result<(), StoreError>) {
-        for work in self.unsynced.take_waiting() {
-            work.finish(synced.clone());
         }
     }
 
@@ -179,7 +153,7 @@ impl Writer {
 
     /// Commits a write at once, on the thread of whoever asks. It is given back, untouched, where that may take long.
     fn keep_here(&mut self, work: Box<dyn Work>) -> Option<Box<dyn Work>> {
-        if !self.wal.is_quick() || self.postponed.next_try().is_some() {
+        if !self.wal.is_quick() || self.log_in_doubt || self.postponed.next_try().is_some() {
             return Some(work);
         }
         let mut works = vec![work];
@@ -276,8 +250,7 @@ impl Writer {
     /// Begins a transaction for these. Says whether its commit is to be synced.
     fn begin(&mut self, works: &[Box<dyn Work>]) -> Result<bool, StoreError> {
         if self.log_in_doubt {
-            self.wal.begin_anew(&self.conn)?;
-            self.log_in_doubt = false;
+            self.begin_log_anew()?;
         }
         let synced = match works.iter().map(|work| work.keeps()).max() {
             Some(Keeps::Power) => true,
@@ -305,27 +278,15 @@ impl Writer {
         traffic::write(&batch).map_err(|error| self.roll_back(error))?;
         edge("store.before_commit");
         let effects = batch.into_effects();
+        let changed = conn.total_changes() != changes;
         let started = Instant::now();
         let committed = conn.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
-        committed.map_err(|error| self.roll_back(error.into()))?;
+        committed.map_err(|error| self.not_committed(error.into()))?;
         self.wal.committed((synced == (self.durability == Durability::Power)).then(|| started.elapsed()));
         edge("store.after_commit");
         self.shared.synced_commits.fetch_add(u64::from(synced), Ordering::Relaxed);
-        let changed = conn.total_changes() != changes;
         self.committed(synced, changed)?;
         Ok(effects)
-    }
-
-    /// What is on disk after a commit. One of nothing brings nothing there.
-    fn committed(&mut self, synced: bool, changed: bool) -> Result<(), StoreError> {
-        match (synced, changed) {
-            (true, true) => self.unsynced.settled(),
-            // Whoever waits for it may rely on what came before.
-            (true, false) => return self.catch_up(),
-            (false, true) if self.durability == Durability::Power => self.unsynced.add(),
-            (false, _) => {}
-        }
-        Ok(())
     }
 
     /// Whether the commits that follow are synced. The log is synced as a whole, what was not before included.

@@ -54,10 +54,16 @@ impl Seat {
         self.lock().as_ref().expect("the store is open").wal.assume(usual);
     }
 
-    /// Has whoever leaves the sync to another commit wait so long for one.
+    /// Has what is not synced wait so long for another commit.
     #[cfg(test)]
-    pub(crate) fn share_within(&self, wait: std::time::Duration) {
-        self.lock().as_mut().expect("the store is open").unsynced.share_within(wait);
+    pub(crate) fn wait_for_a_sync(&self, wait: std::time::Duration) {
+        self.lock().as_mut().expect("the store is open").unsynced.wait(wait);
+    }
+
+    /// From now on syncs of the log fail, or no longer.
+    #[cfg(test)]
+    pub(crate) fn fail_syncs(&self, fail: bool) {
+        switchhook_wal::fail_syncs(&self.lock().as_ref().expect("the store is open").conn, fail).expect("a log");
     }
 }
 

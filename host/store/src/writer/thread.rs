@@ -52,7 +52,7 @@ impl Thread {
     fn commit(&self, works: Vec<Box<dyn Work>>) {
         self.writing(|writer| {
             writer.commit(works);
-            writer.wal.fold(&writer.conn);
+            writer.fold();
         });
     }
 
@@ -71,8 +71,11 @@ impl Thread {
             {
                 return next;
             }
-            // Whoever waits is told, and what goes wrong is logged.
-            let _ = self.writing(Writer::catch_up);
+            self.writing(|writer| {
+                // Whoever waits is told, and what goes wrong is logged.
+                let _ = writer.catch_up();
+                writer.fold();
+            });
         }
         match self.writing(|writer| writer.postponed.next_try()) {
             Some(wait) => self.next_within(wait).unwrap_or_else(|| Some(Vec::new())),

@@ -16,18 +16,29 @@ pub(super) struct Unsynced {
     /// Those that are told once it is synced, and since when the first of them waits.
     waiting: Vec<Box<dyn Work>>,
     shared_since: Option<Instant>,
+    sync_within: Duration,
     share_within: Duration,
 }
 
 impl Default for Unsynced {
     fn default() -> Self {
-        Self { since: None, waiting: Vec::new(), shared_since: None, share_within: SHARE_WITHIN }
+        Self {
+            since: None,
+            waiting: Vec::new(),
+            shared_since: None,
+            sync_within: SYNC_WITHIN,
+            share_within: SHARE_WITHIN,
+        }
     }
 }
 
 impl Unsynced {
     pub(super) fn is_empty(&self) -> bool {
         self.since.is_none()
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Something was committed without a sync.
@@ -44,7 +55,7 @@ impl Unsynced {
     /// How long until it is to be synced; none where there is nothing.
     pub(super) fn due(&self) -> Option<Duration> {
         let left = |since: Option<Instant>, within: Duration| Some(within.saturating_sub(since?.elapsed()));
-        let (any, shared) = (left(self.since, SYNC_WITHIN), left(self.shared_since, self.share_within));
+        let (any, shared) = (left(self.since, self.sync_within), left(self.shared_since, self.share_within));
         any.into_iter().chain(shared).min()
     }
 
@@ -58,9 +69,9 @@ impl Unsynced {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Waits so long for another commit.
+    /// Waits so long for another commit, whoever waits.
     #[cfg(test)]
-    pub(super) fn share_within(&mut self, wait: Duration) {
-        self.share_within = wait;
+    pub(super) fn wait(&mut self, wait: Duration) {
+        (self.sync_within, self.share_within) = (wait, wait);
     }
 }
