@@ -9,11 +9,11 @@ use tikv_jemallocator::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// What jemalloc reads at the start of the process, unless the environment (`MALLOC_CONF`) says otherwise.
+/// What jemalloc reads at the start of the process, unless the environment (`_RJEM_MALLOC_CONF`) says otherwise.
 ///
 /// Two arenas are enough for the few threads that allocate, and keep fragments together: four for each core are usual.
 #[used]
-#[unsafe(export_name = "malloc_conf")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
 static OPTIONS: Options = Options(c"narenas:2".as_ptr());
 
 #[repr(transparent)]
@@ -33,8 +33,6 @@ pub(super) fn trim() {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::c_void;
-
     use super::*;
 
     #[test]
@@ -43,27 +41,6 @@ mod tests {
         // SAFETY: there is room for as many bytes as are said.
         let code = unsafe { mallctl(c"opt.narenas".as_ptr(), (&raw mut arenas).cast(), &raw mut size, null_mut(), 0) };
         assert_eq!((code, arenas), (0, 2));
-    }
-
-    /// SQLite's memory is of it, too.
-    #[test]
-    fn what_c_allocates_is_of_the_same_allocator() {
-        let arena_of = |mut of: *mut c_void| {
-            let (mut arena, mut size) = (0u32, size_of::<u32>());
-            let name = c"arenas.lookup".as_ptr();
-            // SAFETY: the pointer is looked up only; there is room for as many bytes as are said.
-            unsafe {
-                mallctl(name, (&raw mut arena).cast(), &raw mut size, (&raw mut of).cast(), size_of::<*mut c_void>())
-            }
-        };
-        // SAFETY: what is allocated is freed once.
-        unsafe {
-            let piece = libc::malloc(100);
-            assert_eq!(arena_of(piece), 0, "it is known");
-            libc::free(piece);
-        }
-        let elsewhere = 0u8;
-        assert_ne!(arena_of((&raw const elsewhere).cast_mut().cast()), 0, "a stack is not");
     }
 
     #[test]
