@@ -35,7 +35,7 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
-    /// What a provider or a plugin is told is kept survives a power cut.
+    /// What is acknowledged to a provider, and what is about to be sent, survives a power cut.
     Power,
     /// A commit survives a crash of the process, not of the machine (`synchronous=NORMAL`).
     Process,

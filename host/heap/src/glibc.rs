@@ -1,3 +1,4 @@
+//! What is C's comes from the C library.
 #![allow(unsafe_code, reason = "the allocator is asked through libc")]
 
 pub(super) fn trim() {

@@ -1,3 +1,4 @@
+//! What is Rust's comes from jemalloc.
 #![allow(unsafe_code, reason = "the options are a C symbol, and commands go through C")]
 
 use std::ffi::{CStr, c_char};

@@ -1,4 +1,4 @@
-//! When a log is brought to disk, by whom it is not SQLite's own commit that does it.
+//! Bringing a log to disk outside of SQLite's own commits.
 #![allow(unsafe_code, reason = "SQLite gives a connection's log as a C structure only")]
 
 use std::ffi::c_int;

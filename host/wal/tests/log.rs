@@ -155,3 +155,25 @@ fn a_folder_that_is_not_there_is_an_error() {
     let failed = switchhook_wal::open(Path::new("/nonexistent/db"), BOTH).unwrap_err();
     assert_eq!(failed.sqlite_error_code(), Some(rusqlite::ErrorCode::CannotOpen));
 }
+
+#[test]
+fn a_log_is_brought_to_disk_or_it_is_said_that_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let conn = writer(&path, "FULL");
+    insert(&conn, 1);
+    switchhook_wal::sync(&conn).unwrap();
+    switchhook_wal::fail_syncs(&conn, true).unwrap();
+    let failed = |result: rusqlite::Result<()>| match result {
+        Err(rusqlite::Error::SqliteFailure(error, _)) => error.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC,
+        _ => false,
+    };
+    assert!(failed(switchhook_wal::sync(&conn)));
+    assert!(failed(conn.execute_batch("INSERT INTO t (body) VALUES (x'00')")), "a commit of SQLite's own");
+    switchhook_wal::fail_syncs(&conn, false).unwrap();
+    assert_eq!(count(&conn), 1);
+    insert(&conn, 1);
+    assert_eq!(count(&Connection::open(&path).unwrap()), 2);
+    let elsewhere = Connection::open(&path).unwrap();
+    assert!(switchhook_wal::sync(&elsewhere).is_err(), "a log that is not of this kind");
+}

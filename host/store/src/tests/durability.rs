@@ -153,6 +153,19 @@ async fn a_log_that_can_not_be_synced_is_begun_anew() {
     assert!(matches!(f.accept_all(vec![new("1", "hello")]).await.unwrap()[..], [Accepted::Duplicate(_)]));
 }
 
+/// SQLite lays the log beside what a link leads to: it is that one which is synced.
+#[tokio::test]
+async fn the_log_of_a_linked_journal_is_synced() {
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::os::unix::fs::symlink(elsewhere.path().join("real.db"), dir.path().join("journal.db")).unwrap();
+    let options = StoreOptions { durability: Durability::Power, ..options(dir.path()) };
+    let (store, _) = Store::open(options).unwrap();
+    assert!(!dir.path().join("journal.db-wal").exists() && elsewhere.path().join("real.db-wal").exists());
+    store.accept(vec![new("1", "hello")]).await.durable.await.unwrap().unwrap();
+    store.seat().fail_syncs(true);
+    assert!(store.accept(vec![new("2", "hello")]).await.durable.await.unwrap().unwrap_err().is_of_a_sync());
+}
+
 /// A commit that fails in its sync fails what was to be synced with it: another sync that goes well says nothing of that.
 #[tokio::test]
 async fn what_a_failed_commit_was_to_sync_is_told_with_a_log_begun_anew() {

@@ -32,22 +32,27 @@ impl Writer {
                     self.all_synced();
                     return Ok(());
                 }
-                Err(error) => self.doubt_log_after(&error.into()),
+                Err(error) => self.doubt_log(&error.into()),
             }
         }
         let anew = self.begin_log_anew();
         if anew.is_err() {
-            // What is not told now is not told before the next commit, if there is one.
+            // Nobody waits for a better disk, and the next commit begins with another try.
             self.unsynced.settled();
             self.tell(&anew);
         }
         anew
     }
 
+    fn doubt_log(&mut self, error: &StoreError) {
+        tracing::error!(%error, "the journal's log could not be synced: it is begun anew before it is relied on");
+        self.log_in_doubt = true;
+    }
+
+    /// Something failed that syncs the log among other things.
     fn doubt_log_after(&mut self, error: &StoreError) {
         if error.is_of_a_sync() {
-            tracing::error!(%error, "the journal's log could not be synced: it is begun anew before it is relied on");
-            self.log_in_doubt = true;
+            self.doubt_log(error);
         }
     }
 
